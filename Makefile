@@ -1,0 +1,42 @@
+# Everything runs in .venv, which is made on the first call and again whenever pyproject.toml changes.
+PYTHON ?= python3
+BIN := .venv/bin
+IMAGES ?=
+
+.PHONY: help install demo test check format unit clean
+help:
+	@echo "make demo               the loop and a detector on real photographs, ends by itself with a verdict"
+	@echo "make demo IMAGES=dir    the same on your own pictures"
+	@echo "make test               format check, lint, types and all tests"
+	@echo "make format             format and fix what can be fixed"
+
+.venv/.installed: pyproject.toml Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "make: Python 3.11 or newer is needed (Debian: apt install python3 python3-venv; or set PYTHON=...)"; exit 1; }
+	@$(PYTHON) -m venv .venv 2>/dev/null && $(BIN)/python -m pip --version >/dev/null 2>&1 || \
+		{ rm -rf .venv; echo "make: no virtual environment could be made; the package python3-venv is missing (Debian: apt install python3-venv)"; exit 1; }
+	@echo "installing into .venv (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+install: .venv/.installed
+
+demo: install
+	@$(BIN)/learning-loop demo $(if $(IMAGES),--images '$(IMAGES)')
+
+test: check unit
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+unit: install
+	$(BIN)/pytest
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv build dist *.egg-info demo_output

@@ -1,0 +1,118 @@
+"""Results and errors become replies here, and nowhere else: the only table of statuses."""
+
+from __future__ import annotations
+
+import logging
+import math
+from http import HTTPStatus
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from ..data_classes import codec
+from ..errors import (
+    BadModeError,
+    DeadlineError,
+    DetectionFailedError,
+    ForbiddenError,
+    InvalidRequestError,
+    LoopError,
+    ModelRefusedError,
+    NodeError,
+    NotAuthenticatedError,
+    NotFoundError,
+    RefusedError,
+    StorageFullError,
+    TooLargeError,
+    UnavailableError,
+)
+
+logger = logging.getLogger(__name__)
+
+STATUS: dict[type[NodeError], HTTPStatus] = {
+    BadModeError: HTTPStatus.BAD_REQUEST,  # model_version, debug_logging, socketio: as 0.27
+    InvalidRequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    NotAuthenticatedError: HTTPStatus.UNAUTHORIZED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    RefusedError: HTTPStatus.CONFLICT,
+    TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    DeadlineError: HTTPStatus.GATEWAY_TIMEOUT,
+    StorageFullError: HTTPStatus.INSUFFICIENT_STORAGE,
+    DetectionFailedError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    ModelRefusedError: HTTPStatus.CONFLICT,
+    LoopError: HTTPStatus.BAD_GATEWAY,
+    NodeError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+INTERNAL = "internal_error"
+
+
+def status_of(error: BaseException) -> HTTPStatus:
+    """The HTTP status of an error, looked up along its base classes."""
+    for cls in type(error).__mro__:
+        if cls in STATUS:
+            return STATUS[cls]
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def json_reply(result: Any, status: int = 200) -> Response:
+    """A result as JSON."""
+    return Response(codec.to_json(result), status, media_type="application/json")
+
+
+def text_reply(result: Any) -> Response:
+    """A result as plain text."""
+    return Response(str(result), media_type="text/plain; charset=utf-8")
+
+
+def error_reply(error: Exception) -> Response:
+    """An error as HTTP response: `{"detail": text, "code": name}`."""
+    text, code = _describe(error)
+    status = error.status_code if isinstance(error, HTTPException) else _status_with_validation(error)
+    response = json_reply({"detail": text, "code": code}, status)
+    if isinstance(error, HTTPException) and error.headers:
+        response.headers.update(error.headers)
+    if isinstance(error, UnavailableError):
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    if isinstance(error, NotAuthenticatedError):
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def error_event(error: Exception) -> dict[str, Any]:
+    """An error as the acknowledgement that clients of a detector get."""
+    text, code = _describe(error)
+    return {"error": text, "code": code}
+
+
+def error_acknowledgement(error: Exception) -> dict[str, Any]:
+    """An error as the acknowledgement that the loop gets from a node."""
+    text, code = _describe(error)
+    return {"success": False, "error_msg": text, "payload": None, "code": code}
+
+
+def _status_with_validation(error: Exception) -> HTTPStatus:
+    return HTTPStatus.UNPROCESSABLE_ENTITY if isinstance(error, RequestValidationError) else status_of(error)
+
+
+def _describe(error: Exception) -> tuple[str, str]:
+    """What to say about an error, and its name. Of what is not ours, nothing leaves the process but the log."""
+    match error:
+        case NodeError():
+            return str(error), error.code
+        case RequestValidationError():
+            return "; ".join(_field_text(entry) for entry in error.errors()), "invalid_request"
+        case HTTPException():
+            return str(error.detail), HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+        case _:
+            logger.error("unexpected error", exc_info=error)
+            return "internal error; the log of the process says more", INTERNAL
+
+
+def _field_text(entry: dict[str, Any]) -> str:
+    place = ".".join(str(part) for part in entry["loc"])
+    return f"{place}: {entry['msg']}"

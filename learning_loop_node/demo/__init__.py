@@ -1,0 +1,1 @@
+"""What `learning-loop demo` runs."""

@@ -1,0 +1,1 @@
+"""The detector node: answers which objects are in an image, and keeps the images worth a human's look."""

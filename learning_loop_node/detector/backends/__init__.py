@@ -1,0 +1,1 @@
+"""Ready-made detectors, one file per runtime, each importing its own library."""

@@ -1,0 +1,1 @@
+"""Decides which images are worth a human's look."""

@@ -1,0 +1,161 @@
+"""All errors of the package.
+
+NodeError
+├── InvalidRequestError             the request cannot be understood or does not fit
+│   ├── InvalidImageError           the image cannot be decoded
+│   ├── InvalidDataError            a JSON object lacks a field or has one of the wrong type
+│   ├── BadModeError                a mode that does not exist (answered like 0.27 does)
+│   ├── ArchiveRefusedError         an archive that we do not unpack
+│   └── SettingError                a setting has a value that cannot be used
+├── TooLargeError                   body, image or archive above a limit
+├── NotAuthenticatedError           login or token is missing or wrong
+├── ForbiddenError                  logged in, but not allowed
+├── NotFoundError                   there is no such thing
+├── RefusedError                    it does not fit the present state; asking again will not help
+├── UnavailableError                not now; asking later may help
+│   ├── BusyError                   too many requests are waiting
+│   ├── NoModelError                no model is loaded
+│   └── RateLimitedError            the loop asked us to slow down
+├── DeadlineError                   the time that the caller gave has passed
+├── StorageFullError                no room on the disk, or the disk refuses to keep the data
+├── DetectionFailedError            the detector logic raised, or returned numbers that make no sense
+├── ModelRefusedError               a model cannot be built, or its files are not what was announced
+└── LoopError                       the loop could not do what we asked
+    ├── LoopUnreachableError        no connection, or none within the time limit
+    ├── LoopRefusedError            an answer with an error status
+    │   └── LoginRefusedError       user name or password was not accepted
+    └── TransferBrokenError         an answer that ended early or does not match its announcement
+
+An error's message says what is wrong, with the name of the field or setting, and what to do about it. Which HTTP status
+belongs to which error stands in `api/replies.py`.
+"""
+
+from __future__ import annotations
+
+import re
+
+
+class NodeError(Exception):
+    """Something went wrong."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or _first_line(type(self)))
+
+    @property
+    def code(self) -> str:
+        """A short name that programs can compare: `InvalidImageError` → `invalid_image`."""
+        return code_of(type(self))
+
+
+def code_of(error: type[BaseException]) -> str:
+    """The name of an error class on the wire."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", error.__name__.removesuffix("Error")).lower()
+
+
+def _first_line(error: type[BaseException]) -> str:
+    return (error.__doc__ or error.__name__).strip().splitlines()[0].rstrip(".")
+
+
+class InvalidRequestError(NodeError):
+    """The request cannot be understood."""
+
+
+class InvalidImageError(InvalidRequestError):
+    """The image cannot be decoded."""
+
+
+class InvalidDataError(InvalidRequestError):
+    """A field is missing or has the wrong type."""
+
+
+class BadModeError(InvalidRequestError):
+    """There is no such mode."""
+
+
+class ArchiveRefusedError(InvalidRequestError):
+    """The archive is not one that we unpack."""
+
+
+class SettingError(InvalidRequestError, ValueError):
+    """A setting has a value that cannot be used."""
+
+
+class TooLargeError(NodeError):
+    """The request is larger than the limit."""
+
+
+class NotAuthenticatedError(NodeError):
+    """Login or token is missing or wrong."""
+
+
+class ForbiddenError(NodeError):
+    """This account is not allowed to do that."""
+
+
+class NotFoundError(NodeError):
+    """There is no such thing."""
+
+
+class RefusedError(NodeError):
+    """This is not possible in the present state."""
+
+
+class UnavailableError(NodeError):
+    """This is not possible right now."""
+
+    def __init__(self, message: str = "", *, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class BusyError(UnavailableError):
+    """Too many requests are waiting; try again shortly."""
+
+
+class NoModelError(UnavailableError):
+    """No model is loaded."""
+
+
+class RateLimitedError(UnavailableError):
+    """Too many requests; slow down."""
+
+
+class DeadlineError(NodeError):
+    """The time given for this request has passed."""
+
+
+class StorageFullError(NodeError):
+    """There is no room left to keep the data."""
+
+
+class DetectionFailedError(NodeError):
+    """The detector logic failed on this image."""
+
+
+class ModelRefusedError(NodeError):
+    """The model cannot be used."""
+
+
+class LoopError(NodeError):
+    """The loop could not do what we asked."""
+
+
+class LoopUnreachableError(LoopError):
+    """The loop cannot be reached."""
+
+
+class LoopRefusedError(LoopError):
+    """The loop answered with an error."""
+
+    def __init__(self, message: str = "", *, status: int = 0, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+
+class LoginRefusedError(LoopRefusedError):
+    """The loop did not accept user name and password."""
+
+
+class TransferBrokenError(LoopError):
+    """The transfer ended early or is not what was announced."""

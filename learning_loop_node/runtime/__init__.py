@@ -1,0 +1,1 @@
+"""Running things: the only place that creates tasks, threads and processes."""

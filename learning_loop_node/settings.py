@@ -1,0 +1,250 @@
+"""All settings, as frozen and typed groups; the only reader of the environment.
+
+The groups know nothing of the environment. `ENVIRONMENT` maps each variable to its field, `load_settings` reads each
+variable exactly once and reports a wrong value with the variable's name. Names match exactly; empty counts as unset. If
+a variable and its older name are both set and differ, the first wins with a warning.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from .enums import VersionMode
+from .errors import SettingError
+
+logger = logging.getLogger(__name__)
+
+MEGABYTE = 1_000_000
+
+
+class Globals:
+    """What user programs set before they construct a node: `GLOBALS.data_folder = '/data'`."""
+
+    def __init__(self) -> None:
+        self.data_folder: str = os.environ.get("DATA_FOLDER") or "/data"
+        self.detector_port: int = 5004
+
+
+GLOBALS = Globals()
+
+
+class DiskFull(StrEnum):
+    """What gives way when the outbox is full: its oldest image, or the new one."""
+
+    OLDEST = "oldest"
+    REFUSE = "refuse"
+
+
+class Group(BaseModel):
+    """A frozen group of settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LoopSettings(Group):
+    """Where the loop is and who we are there."""
+
+    host: str = Field(
+        default="learning-loop.ai",
+        description="Host of the loop, with `:port` if needed. `https` if it contains `learning-loop.ai` or starts "
+        "with `https://`, else `http`.",
+    )
+    username: str = Field(default="", description="Login at the loop; a detector needs none.")
+    password: SecretStr = Field(default=SecretStr(""), description="Password to the user name.")
+    ssl_certificate_path: str = Field(default="", description="File with the certificate authority of the loop.")
+    organization: str = Field(default="", description="Organization of the project; a detector needs it.")
+    project: str = Field(default="", description="Project at the loop; a detector needs it.")
+
+
+class NodeSettings(Group):
+    """What every node has."""
+
+    data_folder: Path = Field(default=Path("/data"), description="Where a node keeps everything.")
+    skip_repeat_on_start: bool = Field(default=False, description="Start without talking to the loop.")
+    use_backdoor_controls: bool = Field(
+        default=False, description="Offer operations meant for tests, such as `/reset`."
+    )
+
+
+class DetectorSettings(Group):
+    """How a detector detects, and which model it runs."""
+
+    min_uncertain_threshold: float = Field(default=0.3, ge=0, le=1, description="Lowest confidence that is uncertain.")
+    max_uncertain_threshold: float = Field(default=0.6, ge=0, le=1, description="Highest confidence that is uncertain.")
+    version_control_default: VersionMode = Field(
+        default=VersionMode.FollowLoop, description="`follow_loop`, or `pause` to keep the model as it is."
+    )
+    sync_cycles: int = Field(default=6, gt=0, description="Status goes to the loop every this many cycles of 5 s.")
+    exclusive_model_build: bool = Field(
+        default=False, description="Drop the old model before the new one is built; requests are refused meanwhile."
+    )
+    node_version: str | None = Field(default=None, description="Version of your program, shown at the loop.")
+    queue_size: int = Field(
+        default=64, gt=0, description="Images that may wait for the detector; more are refused (503)."
+    )
+    inference_hang_s: float = Field(
+        default=300, gt=0, description="A detection that takes longer than this many seconds ends the process."
+    )
+    max_pixels: int = Field(default=64_000_000, gt=0, description="Largest image in pixels.")
+    max_request_bytes: int = Field(default=64 * 2**20, gt=0, description="Largest request in bytes.")
+    max_cameras: int = Field(default=1000, gt=0, description="Cameras whose sightings the relevance filter remembers.")
+
+
+class OutboxSettings(Group):
+    """How images wait for their upload."""
+
+    max_size: int = Field(default=1000, gt=0, description="Images kept (those with priority not counted).")
+    max_bytes: int = Field(default=20_000 * MEGABYTE, gt=0, description="Bytes kept, all images together.")
+    min_free_bytes: int = Field(default=200 * MEGABYTE, ge=0, description="Bytes left free on the disk.")
+    disk_full: DiskFull = Field(
+        default=DiskFull.OLDEST,
+        description="What gives way when a limit is reached: `oldest`, or `refuse` the new image.",
+    )
+
+
+class LoopServerSettings(Group):
+    """The loop that we run ourselves."""
+
+    data_folder: Path = Field(default=Path("loop_data"), description="Where the loop keeps database and files.")
+    database_url: str = Field(default="", description="Database; empty means SQLite in the data folder.")
+    username: str = Field(default="admin", description="Name of the first administrator.")
+    password: SecretStr = Field(
+        default=SecretStr(""), description="The first administrator's password; without it one is made and shown once."
+    )
+    require_node_token: bool = Field(
+        default=False, description="Let no node in without login; 0.18 to 0.27 detectors can then not upload."
+    )
+    open: bool = Field(default=False, description="No login for anybody; only on a loopback address.")
+    max_request_bytes: int = Field(default=2 * 2**30, gt=0, description="Largest request in bytes.")
+    max_pixels: int = Field(default=64_000_000, gt=0, description="Largest image in pixels.")
+
+
+class Settings(Group):
+    """All groups together."""
+
+    loop: LoopSettings = LoopSettings()
+    node: NodeSettings = NodeSettings()
+    detector: DetectorSettings = DetectorSettings()
+    outbox: OutboxSettings = OutboxSettings()
+    loop_server: LoopServerSettings = LoopServerSettings()
+
+
+def _truth(text: str) -> bool:
+    """0.27 takes `1`, `true`, `True` for yes and everything else for no; what is neither gets a warning."""
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() not in ("0", "false", "no", "off"):
+        raise LooseSpellingError("0")
+    return False
+
+
+def _version_mode(text: str) -> VersionMode:
+    if text.lower() == VersionMode.Pause:
+        return VersionMode.Pause
+    if text.lower() != VersionMode.FollowLoop:
+        raise LooseSpellingError(VersionMode.FollowLoop)
+    return VersionMode.FollowLoop
+
+
+class LooseSpellingError(Exception):
+    """A value that 0.27 would silently have taken for this default."""
+
+    def __init__(self, default: str) -> None:
+        super().__init__(default)
+        self.default = default
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """One environment variable and the field that it sets; `older` is the name it had before."""
+
+    name: str
+    group: str
+    field: str
+    older: str | None = None
+    parse: Callable[[str], Any] = str
+
+    @property
+    def description(self) -> str:
+        return Settings.model_fields[self.group].annotation.model_fields[self.field].description  # type: ignore[union-attr, no-any-return]
+
+    @property
+    def default(self) -> Any:
+        return Settings.model_fields[self.group].annotation.model_fields[self.field].default  # type: ignore[union-attr]
+
+
+ENVIRONMENT = (
+    Variable(name="LOOP_HOST", group="loop", field="host", older="HOST"),
+    Variable(name="LOOP_USERNAME", group="loop", field="username", older="USERNAME"),
+    Variable(name="LOOP_PASSWORD", group="loop", field="password", older="PASSWORD"),
+    Variable(name="LOOP_SSL_CERT_PATH", group="loop", field="ssl_certificate_path"),
+    Variable(name="LOOP_ORGANIZATION", group="loop", field="organization", older="ORGANIZATION"),
+    Variable(name="LOOP_PROJECT", group="loop", field="project", older="PROJECT"),
+    Variable(name="SKIP_REPEAT_ON_START", group="node", field="skip_repeat_on_start", parse=_truth),
+    Variable(name="USE_BACKDOOR_CONTROLS", group="node", field="use_backdoor_controls", parse=_truth),
+    Variable(name="MIN_UNCERTAIN_THRESHOLD", group="detector", field="min_uncertain_threshold"),
+    Variable(name="MAX_UNCERTAIN_THRESHOLD", group="detector", field="max_uncertain_threshold"),
+    Variable(name="VERSION_CONTROL_DEFAULT", group="detector", field="version_control_default", parse=_version_mode),
+    Variable(name="SYNC_CYCLES", group="detector", field="sync_cycles"),
+    Variable(name="EXCLUSIVE_MODEL_BUILD", group="detector", field="exclusive_model_build", parse=_truth),
+    Variable(name="NODE_VERSION", group="detector", field="node_version"),
+    Variable(name="DETECTOR_QUEUE_SIZE", group="detector", field="queue_size"),
+    Variable(name="INFERENCE_HANG_S", group="detector", field="inference_hang_s"),
+    Variable(name="MAX_IMAGE_PIXELS", group="detector", field="max_pixels"),
+    Variable(name="MAX_REQUEST_BYTES", group="detector", field="max_request_bytes"),
+    Variable(name="MAX_CAMERAS", group="detector", field="max_cameras"),
+    Variable(name="MAX_OUTBOX_SIZE", group="outbox", field="max_size"),
+    Variable(name="MAX_OUTBOX_BYTES", group="outbox", field="max_bytes"),
+    Variable(name="OUTBOX_MIN_FREE_BYTES", group="outbox", field="min_free_bytes"),
+    Variable(name="OUTBOX_DISK_FULL", group="outbox", field="disk_full"),
+    Variable(name="LOOP_DATA_FOLDER", group="loop_server", field="data_folder"),
+    Variable(name="LOOP_DATABASE_URL", group="loop_server", field="database_url"),
+    Variable(name="LOOP_REQUIRE_NODE_TOKEN", group="loop_server", field="require_node_token", parse=_truth),
+)
+"""Every variable but `DATA_FOLDER`, which `GLOBALS` takes when the package is imported."""
+
+SERVER_LOGIN = {"LOOP_USERNAME": "username", "LOOP_PASSWORD": "password"}
+"""The same two variables name the login of a node and the first administrator of our own loop."""
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """All settings as the environment says; `SettingError` names the variable that cannot be used."""
+    environment = os.environ if environment is None else environment
+    values: dict[str, dict[str, Any]] = {group: {} for group in Settings.model_fields}
+    names: dict[tuple[str, str], str] = {}
+    for variable in ENVIRONMENT:
+        text = read_variable(environment, variable.name, variable.older)
+        if text is None:
+            continue
+        names[variable.group, variable.field] = variable.name
+        try:
+            values[variable.group][variable.field] = variable.parse(text)
+        except LooseSpellingError as loose:
+            logger.warning("%s=%s is not a known value and taken as %s", variable.name, text, loose.default)
+        if variable.name in SERVER_LOGIN:
+            values["loop_server"][SERVER_LOGIN[variable.name]] = text
+    values["node"]["data_folder"] = Path(GLOBALS.data_folder)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        group, field = str(first["loc"][0]), str(first["loc"][1])
+        name = names.get((group, field), f"{group}.{field}")
+        raise SettingError(f"{name}={first['input']}: {first['msg']}") from error
+
+
+def read_variable(environment: Mapping[str, str], name: str, older: str | None = None) -> str | None:
+    """A variable by its name or its older one; empty counts as unset."""
+    value = environment.get(name) or None
+    former = environment.get(older) or None if older else None
+    if value and former and value != former:
+        logger.warning("%s and %s are both set and differ; %s is used", name, older, name)
+    return value or former
