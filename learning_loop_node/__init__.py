@@ -1,1 +1,37 @@
-"""Nodes of a learning loop for computer vision: derive from a logic class, hand it to a node, and run."""
+"""Nodes of a learning loop for computer vision: derive from a logic class, hand it to a node, and run.
+
+Each name is imported when it is first used, so that `import learning_loop_node` alone costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .detector.detector_logic import DetectorLogic, DetectorLogicFactory
+    from .detector.detector_node import DetectorNode
+    from .settings import GLOBALS
+    from .trainer.trainer_node import TrainerNode
+
+__all__ = ["GLOBALS", "DetectorLogic", "DetectorLogicFactory", "DetectorNode", "TrainerNode"]
+
+_HOMES = {
+    "TrainerNode": ".trainer.trainer_node",
+    "DetectorNode": ".detector.detector_node",
+    "DetectorLogic": ".detector.detector_logic",
+    "DetectorLogicFactory": ".detector.detector_logic",
+    "GLOBALS": ".settings",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(globals().keys() | _HOMES.keys())
