@@ -20,6 +20,8 @@ NodeError
 ├── StorageFullError                no room on the disk, or the disk refuses to keep the data
 ├── DetectionFailedError            the detector logic raised, or returned numbers that make no sense
 ├── ModelRefusedError               a model cannot be built, or its files are not what was announced
+├── MissingExtraError               a library is not installed that only a part of the package needs
+├── NodeNeedsRestartError           the user's logic asks for a new process
 └── LoopError                       the loop could not do what we asked
     ├── LoopUnreachableError        no connection, or none within the time limit
     ├── LoopRefusedError            an answer with an error status
@@ -134,6 +136,14 @@ class DetectionFailedError(NodeError):
 
 class ModelRefusedError(NodeError):
     """The model cannot be used."""
+
+
+class NodeNeedsRestartError(NodeError):
+    """The process must be started anew; a node that meets it ends in order."""
+
+
+class MissingExtraError(NodeError, ImportError):
+    """A library is not installed that only this part needs."""
 
 
 class LoopError(NodeError):

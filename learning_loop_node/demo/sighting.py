@@ -1,0 +1,79 @@
+"""What happened to one photograph: which answer it got, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ..data_classes import BoxDetection, ImageMetadata
+from .photographs import Box, Photograph
+
+UNCERTAIN = (0.3, 0.6)
+"""Confidences that the node's relevance filter takes for uncertain, unless it is told otherwise."""
+
+SHARE_ON_FACE = 0.3
+"""A detection with less than this share of its area on a known face is a misfire."""
+
+
+class Judgement(StrEnum):
+    """How sure the detector is of a detection, or that it is wrong."""
+
+    CONFIDENT = "confident"
+    UNCERTAIN = "uncertain"
+    WEAK = "weak"
+    MISFIRE = "misfire"
+
+
+class Transport(StrEnum):
+    """How a photograph reached the node."""
+
+    REST = "REST"
+    SOCKET_IO = "Socket.IO"
+
+
+@dataclass(kw_only=True, slots=True)
+class Sighting:
+    """A photograph that was sent to the node.
+
+    `answer` is None and `error` set if the request failed. `causes` are those with which the image lies at the loop,
+    None if it is not there.
+    """
+
+    photograph: Photograph
+    transport: Transport
+    answer: ImageMetadata | None = None
+    error: str | None = None
+    model_version: str | None = None
+    causes: tuple[str, ...] | None = None
+
+    @property
+    def boxes(self) -> list[BoxDetection]:
+        return self.answer.box_detections if self.answer else []
+
+    def judged(self) -> Iterator[tuple[BoxDetection, Judgement]]:
+        """Each box with what to think of it."""
+        for box in self.boxes:
+            yield box, _judge(box, self.photograph)
+
+    @property
+    def judgements(self) -> set[Judgement]:
+        return {judgement for _, judgement in self.judged()}
+
+    @property
+    def is_empty(self) -> bool:
+        """The detector answered and found nothing."""
+        return self.answer is not None and not self.boxes
+
+
+def _judge(box: BoxDetection, photograph: Photograph) -> Judgement:
+    if photograph.faces is not None and not _lies_on_a_face(box, photograph.faces):
+        return Judgement.MISFIRE
+    if box.confidence > UNCERTAIN[1]:
+        return Judgement.CONFIDENT
+    return Judgement.UNCERTAIN if box.confidence >= UNCERTAIN[0] else Judgement.WEAK
+
+
+def _lies_on_a_face(box: BoxDetection, faces: tuple[Box, ...]) -> bool:
+    area = Box(box.x, box.y, box.width, box.height)
+    return any(area.shared_area(face) > SHARE_ON_FACE * box.width * box.height for face in faces)
