@@ -1,1 +1,6 @@
-"""Images on their way to the loop."""
+"""The outbox: images on disk that wait for the loop."""
+
+from .outbox import Outbox
+from .status import OutboxStatus
+
+__all__ = ["Outbox", "OutboxStatus"]
