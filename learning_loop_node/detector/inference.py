@@ -1,0 +1,398 @@
+"""From an image to its detections: a bounded queue, two threads that decode, one that runs the detector logic.
+
+Images go from decoder to logic without touching the event loop; only the result does, once per batch. The inference
+thread stays the same for the life of the process, because some runtimes are bound to the thread that made them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+
+from ..data_classes import ImageMetadata, ModelInformation
+from ..errors import (
+    BusyError,
+    DeadlineError,
+    DetectionFailedError,
+    NodeError,
+    NodeNeedsRestartError,
+    UnavailableError,
+)
+from ..images import ImageInput, decode, read_header
+from ..runtime.clock import Clock, SystemClock
+from ..settings import DetectorSettings
+from .active_model import Loaded
+from .result_check import check_batch, check_metadata
+
+logger = logging.getLogger(__name__)
+
+DECODER_COUNT = 2
+DECODER_NICENESS = 5
+"""Decoders give way to the event loop, so that small requests are answered quickly under load."""
+
+WATCH_INTERVAL_S = 1.0
+CLOSE_TIMEOUT_S = 2.0
+
+_timeout_s: ContextVar[float | None] = ContextVar("timeout_s", default=None)
+
+
+@contextlib.contextmanager
+def deadline_in(timeout_s: float | None) -> Iterator[None]:
+    """Within this block, detections raise `DeadlineError` that are not done after so many seconds."""
+    token = _timeout_s.set(timeout_s)
+    try:
+        yield
+    finally:
+        _timeout_s.reset(token)
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """What was found in each image of a request, and the model that found it."""
+
+    items: list[ImageMetadata]
+    model_info: ModelInformation
+
+
+@dataclass(slots=True)
+class Counts:
+    """What has been done since the start."""
+
+    images: int = 0
+    batches: int = 0
+    failed: int = 0
+    refused: int = 0
+    expired: int = 0
+    outside: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    """The images of one request on their way. `explicit` ones were sent as a batch and stay one call."""
+
+    images: Sequence[ImageInput]
+    future: asyncio.Future[Detected]
+    explicit: bool
+    pixels: list[np.ndarray] = field(default_factory=list)
+
+    def fits(self, other: _Job) -> bool:
+        mine, others = self.pixels[0], other.pixels[0]
+        return not other.explicit and mine.shape == others.shape and mine.dtype == others.dtype
+
+
+@dataclass(slots=True, eq=False)
+class _Exclusive:
+    """A function to run between two detections."""
+
+    function: Callable[[], None]
+    future: asyncio.Future[None]
+
+
+_Outcome = tuple["_Job | _Exclusive", Any, "BaseException | None"]
+
+
+class Inference:
+    """Runs the detector logic on images, in batches where it can. As a service it watches over a logic that hangs.
+
+    `require` gives the model that answers, or raises why there is none; `on_restart` is called when the logic asks
+    for a new process.
+    """
+
+    name = "inference"
+
+    def __init__(
+        self,
+        settings: DetectorSettings,
+        *,
+        require: Callable[[], Loaded],
+        on_restart: Callable[[], None] = lambda: None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._settings = settings
+        self._require = require
+        self._on_restart = on_restart
+        self._clock = clock or SystemClock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._threads: list[threading.Thread] = []
+        self._to_decode: SimpleQueue[_Job | None] = SimpleQueue()
+        self._ready: deque[_Job | _Exclusive] = deque()
+        self._ready_changed = threading.Condition()
+        self._open_jobs: set[_Job] = set()
+        self._busy_since: float | None = None
+        self._broken: BaseException | None = None
+        self._closing = False
+        self.pending = 0
+        self.counts = Counts()
+
+    def open(self) -> None:
+        """Start the threads; called once, within the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        works = [("decode", self._decode_forever)] * DECODER_COUNT + [("inference", self._infer_forever)]
+        for index, (name, work) in enumerate(works):
+            thread = threading.Thread(target=self._guarded, args=(work,), name=f"{name}-{index}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    async def aclose(self) -> None:
+        """Answer what waits with an error and end the threads."""
+        self._fail_open_jobs(UnavailableError("the node is stopping"))
+        with self._ready_changed:
+            self._closing = True
+            self._ready.clear()
+            self._ready_changed.notify_all()
+        for _ in range(DECODER_COUNT):
+            self._to_decode.put(None)
+        await asyncio.to_thread(self._join)
+
+    @property
+    def is_hanging(self) -> bool:
+        """Whether one call of the detector logic has taken longer than it may."""
+        since = self._busy_since
+        return since is not None and self._clock.now() - since > self._settings.inference_hang_s
+
+    async def run(self) -> None:
+        """Watch the inference thread; raises if it died or hangs, which ends the process."""
+        while True:
+            await self._clock.sleep(WATCH_INTERVAL_S)
+            if self._broken is not None:
+                raise RuntimeError("a thread of the inference path died") from self._broken
+            if self.is_hanging:
+                limit_s = self._settings.inference_hang_s
+                text = f"the detector logic has been busy for more than {limit_s:g} s (INFERENCE_HANG_S)"
+                self._fail_open_jobs(DetectionFailedError(text))
+                raise RuntimeError(text)
+
+    async def detect(self, images: Sequence[ImageInput], *, explicit_batch: bool = False) -> Detected:
+        """What is in these images; more than one makes one call of `batch_evaluate`.
+
+        Raises `NoModelError`, `BusyError`, `DeadlineError`, `InvalidImageError`, `TooLargeError` or
+        `DetectionFailedError`.
+        """
+        if self._loop is None or self._closing:
+            raise UnavailableError("the node is not running")
+        model = self._require()
+        if not images:
+            return Detected([], model.model_info)
+        for image in images:
+            if isinstance(image, bytes):
+                read_header(image, max_pixels=self._settings.max_pixels)
+        if self.pending and self.pending + len(images) > self._settings.queue_size:
+            self.counts.refused += 1
+            raise BusyError(f"{self.pending} images are waiting already; try again shortly")
+        del model
+        job = _Job(images, self._loop.create_future(), explicit_batch or len(images) > 1)
+        return await self._answer(job)
+
+    async def run_exclusively(self, function: Callable[[], None]) -> None:
+        """Run a function in the inference thread, between two detections."""
+        if self._loop is None or self._closing:
+            raise UnavailableError("the node is not running")
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._put_ready(_Exclusive(function, future))
+        await future
+
+    async def _answer(self, job: _Job) -> Detected:
+        assert self._loop is not None
+        timeout_s = _timeout_s.get()
+        expiry = None if timeout_s is None else self._loop.call_later(max(timeout_s, 0), self._expire, job, timeout_s)
+        self.pending += len(job.images)
+        self._open_jobs.add(job)
+        if any(isinstance(image, bytes) for image in job.images):
+            self._to_decode.put(job)
+        else:
+            job.pixels = list(job.images)  # type: ignore[arg-type]  # no bytes among them
+            self._put_ready(job)
+        try:
+            return await job.future
+        finally:
+            if expiry:
+                expiry.cancel()
+
+    def _expire(self, job: _Job, timeout_s: float) -> None:
+        if not job.future.done():
+            self.counts.expired += 1
+            job.future.set_exception(DeadlineError(f"no result within timeout_s={timeout_s:g}"))
+
+    def _fail_open_jobs(self, error: NodeError) -> None:
+        for job in list(self._open_jobs):
+            if not job.future.done():
+                job.future.set_exception(error)
+
+    # --- decoding threads
+
+    def _decode_forever(self) -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), DECODER_NICENESS)
+        while (job := self._to_decode.get()) is not None:
+            self._decode(job)
+            del job  # or the last image would stay in memory until the next one comes
+
+    def _decode(self, job: _Job) -> None:
+        if job.future.done():
+            self._post([(job, None, None)])
+            return
+        try:
+            job.pixels = [decode(image) if isinstance(image, bytes) else image for image in job.images]
+        except (NodeError, MemoryError) as error:
+            self._post([(job, None, error)])
+        else:
+            self._put_ready(job)
+
+    def _put_ready(self, work: _Job | _Exclusive) -> None:
+        with self._ready_changed:
+            self._ready.append(work)
+            self._ready_changed.notify()
+
+    # --- inference thread
+
+    def _infer_forever(self) -> None:
+        while True:
+            with self._ready_changed:
+                while not self._ready and not self._closing:
+                    self._ready_changed.wait()
+                if self._closing:
+                    return
+                first = self._ready.popleft()
+            self._busy_since = self._clock.now()
+            if isinstance(first, _Exclusive):
+                self._run_function(first)
+            else:
+                self._infer(first)
+            self._busy_since = None
+            del first
+
+    def _run_function(self, work: _Exclusive) -> None:
+        try:
+            work.function()
+        except Exception as error:
+            self._post([(work, None, error)])
+        else:
+            self._post([(work, None, None)])
+
+    def _infer(self, first: _Job) -> None:
+        """Run the logic on this job and on those like it that wait, and post what comes out."""
+        try:
+            model = self._require()
+        except NodeError as error:
+            self._post([(first, None, error)])
+            return
+        jobs = [first] if first.explicit else self._take_alike(first, model.max_batch_size)
+        current = [job for job in jobs if not job.future.done()]
+        outcomes: list[_Outcome] = [(job, None, None) for job in jobs if job not in current]
+        if len(current) == 1:
+            outcomes.append(self._outcome(model, current[0]))
+        elif current:
+            outcomes += self._outcomes_together(model, current)
+        self._post(outcomes)
+
+    def _take_alike(self, first: _Job, limit: int) -> list[_Job]:
+        if limit <= 1:
+            return [first]
+        jobs, rest = [first], deque[_Job | _Exclusive]()
+        with self._ready_changed:
+            while self._ready and len(jobs) < limit:
+                work = self._ready.popleft()
+                if isinstance(work, _Exclusive):
+                    self._ready.appendleft(work)
+                    break
+                (jobs if first.fits(work) else rest).append(work)
+            self._ready.extendleft(reversed(rest))
+        return jobs
+
+    def _outcomes_together(self, model: Loaded, jobs: list[_Job]) -> list[_Outcome]:
+        """One call for several requests; if it fails, each on its own, so that a bad image costs its request only."""
+        try:
+            items = check_batch(model.logic.batch_evaluate([job.pixels[0] for job in jobs]), len(jobs))
+        except Exception as error:
+            if not isinstance(error, NotImplementedError):
+                logger.warning("batch_evaluate failed on %d images, trying one by one: %s", len(jobs), error)
+            return [self._outcome(model, job) for job in jobs]
+        self.counts.batches += 1
+        return [self._checked(model, job, [item]) for job, item in zip(jobs, items, strict=True)]
+
+    def _outcome(self, model: Loaded, job: _Job) -> _Outcome:
+        """Run the logic for one request."""
+        try:
+            items = _evaluate_batch(model, job.pixels) if job.explicit else [model.logic.evaluate(job.pixels[0])]
+        except NodeNeedsRestartError as error:
+            assert self._loop is not None
+            self._loop.call_soon_threadsafe(self._on_restart)
+            return job, None, UnavailableError(f"the detector logic asks for a new process: {error}")
+        except Exception as error:
+            logger.exception("the detector logic failed")
+            cause = error if isinstance(error, DetectionFailedError) else _named(error)
+            return job, None, cause
+        self.counts.batches += 1
+        return self._checked(model, job, items)
+
+    def _checked(self, model: Loaded, job: _Job, items: list[ImageMetadata]) -> _Outcome:
+        try:
+            for item, pixels in zip(items, job.pixels, strict=True):
+                self.counts.outside += check_metadata(item, pixels.shape)
+        except Exception as error:
+            logger.error("the result of the detector logic cannot be used: %s", error)
+            return job, None, error if isinstance(error, DetectionFailedError) else _named(error)
+        return job, Detected(items, model.model_info), None
+
+    # --- back to the event loop
+
+    def _post(self, outcomes: list[_Outcome]) -> None:
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(self._deliver, outcomes)
+
+    def _deliver(self, outcomes: list[_Outcome]) -> None:
+        for work, result, error in outcomes:
+            if isinstance(work, _Job):
+                self.pending -= len(work.images)
+                self._open_jobs.discard(work)
+                if error is None and result is not None:
+                    self.counts.images += len(work.images)
+                elif error is not None:
+                    self.counts.failed += 1
+            if work.future.done():
+                continue
+            if error is not None:
+                work.future.set_exception(error)
+            else:
+                work.future.set_result(result)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:  # whatever it is, the watch must hear of it
+            self._broken = error
+            logger.critical("the thread %s died", threading.current_thread().name, exc_info=error)
+
+    def _join(self) -> None:
+        for thread in self._threads:
+            thread.join(CLOSE_TIMEOUT_S)
+
+
+def _evaluate_batch(model: Loaded, images: list[np.ndarray]) -> list[ImageMetadata]:
+    """One `batch_evaluate`; one by one where the logic has none or raises `NotImplementedError`."""
+    try:
+        return check_batch(model.logic.batch_evaluate(images), len(images))
+    except (NotImplementedError, AttributeError) as error:
+        if isinstance(error, AttributeError) and hasattr(model.logic, "batch_evaluate"):
+            raise
+        return [model.logic.evaluate(image) for image in images]
+
+
+def _named(error: Exception) -> DetectionFailedError:
+    """The user's exception as one of ours; its text comes first, as clients of 0.27 know it."""
+    text = str(error) or type(error).__name__
+    failure = DetectionFailedError(text)
+    failure.__cause__ = error
+    return failure

@@ -1,0 +1,40 @@
+"""Operations that are meant for tests and demos only, off by default (`USE_BACKDOOR_CONTROLS`)."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from ..api.operation import Http, Nothing, Operation, read_nothing
+from ..runtime.threads import io_bound
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .detector_node import DetectorNode
+
+
+def maintenance_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
+    async def reset(_: Nothing) -> bool:
+        await node.outbox.aclose()
+        await io_bound(_empty, node.settings.node.data_folder)
+        await node.outbox.open()
+        node.reload_soon()
+        return True
+
+    return [
+        Operation(
+            request=Nothing,
+            run=reset,
+            summary="Delete everything in the data folder, queued images included, and start afresh",
+            http=Http(method="POST", path="/reset", read=read_nothing),
+        ),
+    ]
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != "uuids.json":
+            entry.unlink()

@@ -1,0 +1,253 @@
+"""Everything a detector can be asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+from ..api.operation import Http, Nothing, Operation, read_nothing
+from ..api.replies import json_reply, text_reply
+from ..data_classes import AboutResponse, ImageMetadata, ImagesMetadata, ModelVersionResponse
+from ..data_classes.codec import to_dict
+from ..enums import OperationMode, OutboxMode
+from ..errors import BadModeError, NodeError
+from ..node.operations import TEXT_BODY
+from .active_model import Loaded
+from .inference import deadline_in
+from .requests import DetectRequest, ModeRequest, Readers, UploadRequest, mode_event, parse_mode, read_mode
+
+if TYPE_CHECKING:
+    from .detector_node import DetectorNode
+
+
+def detector_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
+    readers = Readers(node.settings.detector)
+    actions = Actions(node)
+    return [
+        Operation(
+            request=DetectRequest,
+            run=actions.detect,
+            summary="Detect in one image",
+            http=Http(method="POST", path="/detect", read=readers.detect_form, openapi=_form("file", DETECT_OPTIONS)),
+            event="detect",
+            read_event=readers.detect_event,
+        ),
+        Operation(
+            request=DetectRequest,
+            run=actions.batch_detect,
+            summary="Detect in several images with one call of the model",
+            event="batch_detect",
+            read_event=readers.batch_detect_event,
+        ),
+        Operation(
+            request=UploadRequest,
+            run=actions.upload,
+            summary="Keep images for the loop",
+            http=Http(
+                method="POST",
+                path="/upload",
+                read=readers.upload_form,
+                reply=lambda _: json_reply([200, "OK"]),
+                openapi=_form("files", UPLOAD_OPTIONS, is_list=True),
+            ),
+            event="upload",
+            read_event=readers.upload_event,
+            reply_event=_status_ok,
+        ),
+        Operation(
+            request=Nothing,
+            run=actions.info,
+            summary="The model that answers",
+            event="info",
+        ),
+        Operation(
+            request=Nothing,
+            run=actions.about,
+            summary="State, model and modes of the detector",
+            http=Http(method="GET", path="/about", read=read_nothing),
+            event="about",
+        ),
+        Operation(
+            request=Nothing,
+            run=actions.model_version,
+            summary="Model versions: current, wanted, deployed by the loop, on this machine",
+            http=Http(method="GET", path="/model_version", read=read_nothing),
+            event="get_model_version",
+        ),
+        Operation(
+            request=ModeRequest,
+            run=actions.set_model_version_mode,
+            summary="Follow the loop (`follow_loop`), stay (`pause`), or use a version (`1.3`)",
+            http=_put("/model_version"),
+            event="set_model_version_mode",
+            read_event=mode_event,
+            reply_event=_status_ok,
+        ),
+        Operation(
+            request=Nothing,
+            run=actions.operation_mode,
+            summary="What the detector may be interrupted for",
+            http=Http(method="GET", path="/operation_mode", read=read_nothing, reply=text_reply),
+        ),
+        Operation(
+            request=ModeRequest,
+            run=actions.set_operation_mode,
+            summary="Allow model changes (`idle`) or not (`detecting`)",
+            http=_put("/operation_mode"),
+        ),
+        Operation(
+            request=Nothing,
+            run=actions.outbox_mode,
+            summary="Whether the outbox drains to the loop",
+            http=Http(method="GET", path="/outbox_mode", read=read_nothing, reply=text_reply),
+            event="get_outbox_mode",
+            reply_event=lambda mode: {"outbox_mode": mode.value},
+        ),
+        Operation(
+            request=ModeRequest,
+            run=actions.set_outbox_mode,
+            summary="Drain the outbox (`continuous_upload`) or hold it (`stopped`)",
+            http=_put("/outbox_mode"),
+            event="set_outbox_mode",
+            read_event=mode_event,
+            reply_event=_status_ok,
+        ),
+        Operation(
+            request=Nothing,
+            run=actions.soft_reload,
+            summary="Reset the modes and build the model anew, while the old one answers",
+            event="soft_reload",
+            reply_event=_status_ok,
+        ),
+        Operation(
+            request=Nothing,
+            run=actions.counts,
+            summary="What was detected, kept, sent and dropped since the start",
+            http=Http(method="GET", path="/status", read=read_nothing),
+            event="status",
+        ),
+    ]
+
+
+class Actions:
+    """Carries out what is asked, through the methods of the node that a user's subclass may override."""
+
+    def __init__(self, node: DetectorNode) -> None:
+        self._node = node
+
+    async def detect(self, request: DetectRequest) -> ImageMetadata:
+        with deadline_in(request.timeout_s):
+            return await self._node.get_detections(
+                request.images[0],
+                request.tags,
+                camera_id=request.camera_id,
+                source=request.source,
+                autoupload=request.autoupload.value,
+                creation_date=request.creation_date,
+            )
+
+    async def batch_detect(self, request: DetectRequest) -> ImagesMetadata:
+        with deadline_in(request.timeout_s):
+            return await self._node.get_batch_detections(
+                request.images,
+                request.tags,
+                camera_id=request.camera_id,
+                source=request.source,
+                autoupload=request.autoupload.value,
+                creation_date=request.creation_date,
+            )
+
+    async def upload(self, request: UploadRequest) -> None:
+        await self._node.upload_images(
+            images=request.images,
+            images_metadata=ImagesMetadata(items=request.metadata),
+            upload_priority=request.upload_priority,
+        )
+
+    async def info(self, _: Nothing) -> dict[str, Any]:
+        state = self._node.active_model.state
+        if isinstance(state, Loaded):
+            return to_dict(state.model_info)
+        return {"status": self._node.no_model_text}
+
+    async def about(self, _: Nothing) -> AboutResponse:
+        return self._node.get_about_response()
+
+    async def model_version(self, _: Nothing) -> ModelVersionResponse:
+        return self._node.get_model_version_response()
+
+    async def set_model_version_mode(self, request: ModeRequest) -> None:
+        try:
+            await self._node.set_model_version_mode(request.mode)
+        except NodeError as error:  # 0.27 answers every failure here with 400
+            raise BadModeError(str(error)) from error
+
+    async def operation_mode(self, _: Nothing) -> OperationMode:
+        return self._node.operation_mode
+
+    async def set_operation_mode(self, request: ModeRequest) -> None:
+        await self._node.set_operation_mode(parse_mode(OperationMode, request.mode))
+
+    async def outbox_mode(self, _: Nothing) -> OutboxMode:
+        return OutboxMode(self._node.outbox.get_mode())
+
+    async def set_outbox_mode(self, request: ModeRequest) -> None:
+        await self._node.outbox.set_mode(parse_mode(OutboxMode, request.mode))
+
+    async def soft_reload(self, _: Nothing) -> None:
+        self._node.reload_soon()
+
+    async def counts(self, _: Nothing) -> dict[str, Any]:
+        return self._node.get_counts()
+
+
+def _put(path: str) -> Http[ModeRequest, None]:
+    return Http(method="PUT", path=path, read=read_mode, reply=_reply_ok, openapi=TEXT_BODY)
+
+
+def _reply_ok(_: object) -> Response:
+    return json_reply("OK")
+
+
+def _status_ok(_: object) -> dict[str, str]:
+    return {"status": "OK"}
+
+
+DETECT_OPTIONS = {
+    "camera-id": "Camera that took the image; images of one camera are compared to find what is new.",
+    "tags": "Tags, separated by commas.",
+    "source": "Where the image comes from.",
+    "autoupload": "`filtered` (relevant images go to the loop), `all` or `disabled`.",
+    "creation-date": "When the image was taken, as ISO date.",
+    "timeout-s": "Seconds after which the answer is of no use any more (504).",
+}
+UPLOAD_OPTIONS = {
+    "source": "Where the images come from.",
+    "tags": "Tags, separated by commas.",
+    "creation_date": "When the images were taken, as ISO date.",
+    "upload_priority": "`true` to send them before all others.",
+}
+
+
+def _form(part: str, options: dict[str, str], *, is_list: bool = False) -> dict[str, Any]:
+    """The OpenAPI entry of a form with images; options are headers, for a list of images in the query."""
+    image = {"type": "string", "format": "binary"}
+    schema = {
+        "type": "object",
+        "required": [part],
+        "properties": {part: {"type": "array", "items": image} if is_list else image},
+    }
+    return {
+        "parameters": [
+            {
+                "name": name,
+                "in": "query" if is_list else "header",
+                "required": False,
+                "description": text,
+                "schema": {"type": "string"},
+            }
+            for name, text in options.items()
+        ],
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}},
+    }

@@ -1,0 +1,202 @@
+"""A node: a FastAPI application with a name, a connection to the loop and a list of services."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import socketio
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
+
+from ..api.asgi import SocketIoBeside
+from ..api.operation import Operation
+from ..api.rest import add_error_replies, add_operations
+from ..api.sio import add_events, make_server
+from ..client.communicator import LoopCommunicator
+from ..client.data_exchanger import DataExchanger
+from ..client.http import LoopHttp
+from ..client.loop import LoopClient
+from ..data_classes import NodeStatus
+from ..errors import NodeError
+from ..logs import NODE_LOGGER, configure_logging
+from ..runtime.services import Service, supervise
+from ..runtime.termination import Termination
+from ..settings import Settings, load_settings
+from .farewell import Farewell
+from .identity import node_uuid
+from .operations import node_operations
+from .repeat import Repeat
+
+
+class NodeConnectionError(NodeError):
+    """The node has no connection to the loop."""
+
+
+class Node(FastAPI):
+    """What all nodes share. Derive from one of its subclasses and override, where needed, in the order they are called:
+
+    1. `on_startup()`: everything is open, nothing is served yet.
+    2. `on_repeat()`: every 5 seconds while the node runs.
+    3. `on_shutdown()`: the services have ended, everything is still open.
+
+    Constructing a node changes nothing outside the object; what it needs is opened when the server starts it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        uuid: str | None = None,
+        node_type: str = "node",
+        needs_login: bool = True,
+        needs_sio: bool = True,
+        settings: Settings | None = None,
+    ) -> None:
+        if needs_sio and not needs_login:
+            raise ValueError("needs_sio=True needs needs_login=True: the loop's Socket.IO asks for a login")
+        super().__init__(title=name, lifespan=lambda _app: self._lifespan())
+        configure_logging()
+        self.log = logging.getLogger(NODE_LOGGER)
+        self.name = name
+        self.settings = settings or load_settings()
+        self.needs_login = needs_login
+        self.startup_datetime = datetime.now()
+        self.repeat_loop_lock = asyncio.Lock()
+        self.repeat_loop_cycle_sec: float = 5
+        self.is_muted = self.settings.node.skip_repeat_on_start
+        self.previous_state: str | None = None
+        self.sio_client: socketio.AsyncClient | None = None
+        self.sio_headers = {
+            "organization": self.settings.loop.organization,
+            "project": self.settings.loop.project,
+            "nodeType": node_type,
+        }
+        self.loop_http = LoopHttp(self.settings.loop)
+        self.loop_client = LoopClient(self.loop_http)
+        self.sio = make_server()
+        self.connected_clients: list[str] = []
+        self.termination = Termination(before_stop=self._say_farewell)
+        self._given_uuid = uuid
+        self._farewell = Farewell(self.sio)
+        self._application = SocketIoBeside(super().__call__, self.sio)
+        self.sio.on("connect", self._on_client_connect)
+        self.sio.on("disconnect", self._on_client_disconnect)
+        add_error_replies(self)
+        self._add(node_operations(self))
+
+    # --- for subclasses and programs
+
+    async def on_startup(self) -> None:
+        """Called once, before the first request."""
+
+    async def on_repeat(self) -> None:
+        """Called every 5 seconds; what it raises is logged."""
+
+    async def on_shutdown(self) -> None:
+        """Called once, after the last request."""
+
+    def register_sio_events(self, sio_client: socketio.AsyncClient) -> None:
+        """Attach handlers for events that the loop sends, for nodes that connect to it."""
+
+    def services(self) -> Iterable[Service]:
+        """What runs in the background while the node runs."""
+        return (Repeat(self), self._farewell)
+
+    @cached_property
+    def uuid(self) -> str:
+        """The id of this node: as given, or kept in the data folder under its name."""
+        return self._given_uuid or node_uuid(self.settings.node.data_folder, self.name)
+
+    @cached_property
+    def status(self) -> NodeStatus:
+        """What the node says about itself."""
+        return NodeStatus(id=self.uuid, name=self.name)
+
+    @cached_property
+    def loop_communicator(self) -> LoopCommunicator:
+        """Requests to the loop by their old names; new code uses `loop_client`."""
+        return LoopCommunicator(self.settings.loop)
+
+    @cached_property
+    def data_exchanger(self) -> DataExchanger:
+        """Downloads from the loop by their old names; new code uses `loop_client`."""
+        return DataExchanger(None, self.loop_communicator)
+
+    @property
+    def websocket_url(self) -> str:
+        return self.loop_communicator.websocket_url()
+
+    @property
+    def uptime_s(self) -> int:
+        return int((datetime.now() - self.startup_datetime).total_seconds())
+
+    def set_skip_repeat_loop(self, value: bool) -> None:
+        """Whether the node leaves the loop alone."""
+        self.is_muted = value
+
+    def log_status_on_change(self, current_state_str: str, full_status: Any) -> None:
+        if self.previous_state != current_state_str:
+            self.previous_state = current_state_str
+            self.log.info("status changed to %s: %s", current_state_str, full_status)
+
+    async def repeat_once(self) -> None:
+        """One round of the user's periodic work."""
+        async with self.repeat_loop_lock:
+            await self.on_repeat()
+
+    def readiness(self) -> dict[str, str]:
+        """What keeps the node from doing its work, by subject; empty when it is ready."""
+        return {}
+
+    # --- inside
+
+    def _add(self, operations: Iterable[Operation[Any, Any]]) -> None:
+        rows = list(operations)
+        add_operations(self, rows)
+        add_events(self.sio, rows)
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        """Open what this kind of node needs, and leave its closing on the stack."""
+
+    async def _before_close(self) -> None:
+        """Finish what the services left, while everything is still open."""
+
+    @asynccontextmanager
+    async def _lifespan(self) -> AsyncIterator[None]:
+        self.termination.open()
+        try:
+            async with AsyncExitStack() as stack:
+                stack.push_async_callback(self._close_old_parts)
+                stack.push_async_callback(self.sio.shutdown)
+                await stack.enter_async_context(self.loop_http)
+                await self._open(stack)
+                await self.on_startup()
+                async with supervise(self.services(), on_crash=lambda: self.termination.end(1)):
+                    yield
+                await self._before_close()
+                await self.on_shutdown()
+        finally:
+            self.termination.close()
+
+    async def _close_old_parts(self) -> None:
+        if "loop_communicator" in self.__dict__:
+            await self.loop_communicator.shutdown()
+
+    def _say_farewell(self) -> None:
+        self._farewell.say()
+
+    async def _on_client_connect(self, sid: str, *_arguments: Any) -> None:
+        self.connected_clients.append(sid)
+
+    async def _on_client_disconnect(self, sid: str, *_arguments: Any) -> None:
+        if sid in self.connected_clients:
+            self.connected_clients.remove(sid)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._application(scope, receive, send)

@@ -1,0 +1,42 @@
+"""Calls a node's `on_repeat` again and again."""
+
+from __future__ import annotations
+
+import logging
+from typing import Protocol
+
+from ..runtime.clock import Clock, SystemClock
+
+logger = logging.getLogger(__name__)
+
+MUTED_CHECK_S = 1.0
+
+
+class Repeating(Protocol):
+    """What has something to do every few seconds."""
+
+    repeat_loop_cycle_sec: float
+    is_muted: bool
+
+    async def repeat_once(self) -> None: ...
+
+
+class Repeat:
+    """A service for the user's own periodic work: whatever that raises is logged and does not end the process."""
+
+    name = "repeat"
+
+    def __init__(self, node: Repeating, clock: Clock | None = None) -> None:
+        self._node = node
+        self._clock = clock or SystemClock()
+
+    async def run(self) -> None:
+        while True:
+            if self._node.is_muted:
+                await self._clock.sleep(MUTED_CHECK_S)
+                continue
+            try:
+                await self._node.repeat_once()
+            except Exception:
+                logger.exception("on_repeat failed, trying again in %s s", self._node.repeat_loop_cycle_sec)
+            await self._clock.sleep(self._node.repeat_loop_cycle_sec)
