@@ -248,3 +248,9 @@ def read_variable(environment: Mapping[str, str], name: str, older: str | None =
     if value and former and value != former:
         logger.warning("%s and %s are both set and differ; %s is used", name, older, name)
     return value or former
+
+
+def environment_for_child(**variables: str) -> dict[str, str]:
+    """The environment for a program that we start: ours, but of our settings only these."""
+    names = {name for variable in ENVIRONMENT for name in (variable.name, variable.older)} | {"DATA_FOLDER"}
+    return {name: value for name, value in os.environ.items() if name not in names} | variables
