@@ -28,7 +28,6 @@ from ..logs import NODE_LOGGER, configure_logging
 from ..runtime.services import Service, supervise
 from ..runtime.termination import Termination
 from ..settings import Settings, load_settings
-from .farewell import Farewell
 from .identity import node_uuid
 from .operations import node_operations
 from .repeat import Repeat
@@ -81,9 +80,8 @@ class Node(FastAPI):
         self.loop_client = LoopClient(self.loop_http)
         self.sio = make_server()
         self.connected_clients: list[str] = []
-        self.termination = Termination(before_stop=self._say_farewell)
+        self.termination = Termination(before_stop=self._disconnect_clients)
         self._given_uuid = uuid
-        self._farewell = Farewell(self.sio)
         self._application = SocketIoBeside(super().__call__, self.sio)
         self.sio.on("connect", self._on_client_connect)
         self.sio.on("disconnect", self._on_client_disconnect)
@@ -106,7 +104,7 @@ class Node(FastAPI):
 
     def services(self) -> Iterable[Service]:
         """What runs in the background while the node runs."""
-        return (Repeat(self), self._farewell)
+        return (Repeat(self),)
 
     @cached_property
     def uuid(self) -> str:
@@ -188,8 +186,10 @@ class Node(FastAPI):
         if "loop_communicator" in self.__dict__:
             await self.loop_communicator.shutdown()
 
-    def _say_farewell(self) -> None:
-        self._farewell.say()
+    async def _disconnect_clients(self) -> None:
+        """Let Socket.IO clients go, for whose long polls the server would otherwise wait."""
+        for sid in list(self.connected_clients):
+            await self.sio.disconnect(sid)
 
     async def _on_client_connect(self, sid: str, *_arguments: Any) -> None:
         self.connected_clients.append(sid)
