@@ -57,6 +57,26 @@ class Sightings:
             is_new[block] = self._mark_block(rows[block], categories[block], now)
         return is_new
 
+    def find(self, row: Floats, category: str) -> list[int]:
+        """Places of all that this one row, `(1, columns)`, is similar to; nothing is remembered."""
+        codes = np.array([self._codes.get(category, -1)], dtype=np.int32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            _, seen = self._similar_pairs(row, codes, known=self._count)
+        return [int(place) for place in seen]
+
+    def add(self, rows: Floats, categories: Sequence[str], now: float) -> None:
+        """Remember these rows as seen `now`, whatever they are similar to."""
+        start, end = self._count, self._count + len(rows)
+        if end > len(self._rows):
+            self._reserve(max(end, 2 * len(self._rows)))
+        self._rows[start:end] = rows
+        with np.errstate(over="ignore"):
+            self._xy[:, start:end] = rows[:, :2].T
+        codes = self._codes
+        self._category[start:end] = [codes.setdefault(category, len(codes)) for category in categories]
+        self._last_seen[start:end] = now
+        self._count = end
+
     def forget_before(self, moment: float) -> None:
         """Drop what was seen last before this moment."""
         fresh = self.last_seen >= moment
@@ -73,9 +93,9 @@ class Sightings:
 
     def _mark_block(self, rows: Floats, categories: Sequence[str], now: float) -> NDArray[np.bool_]:
         known = self._count
-        self._append(rows, categories, now)
+        self.add(rows, categories, now)
         with np.errstate(over="ignore", invalid="ignore"):
-            new, seen = self._similar_pairs(rows, known)
+            new, seen = self._similar_pairs(rows, self._category[known : self._count], known)
         is_new = np.ones(len(rows), dtype=np.bool_)
         is_before = seen < known
         self._last_seen[seen[is_before]] = now
@@ -89,21 +109,23 @@ class Sightings:
             self._keep_appended(known, is_new)
         return is_new
 
-    def _similar_pairs(self, rows: Floats, known: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def _similar_pairs(
+        self, rows: Floats, codes: NDArray[np.int32], known: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Indices of new and of seen rows that are similar, ordered by the new; no row with itself or a later one."""
-        pairs = np.concatenate(list(self._possible_pairs(rows, known)) or [np.empty(0, dtype=np.intp)])
+        pairs = np.concatenate(list(self._possible_pairs(rows, codes)) or [np.empty(0, dtype=np.intp)])
         new, seen = np.divmod(pairs, self._count)
         is_earlier = seen - known < new
         new, seen = new[is_earlier], seen[is_earlier]
         holds = self._similarity.holds(rows[new], self._rows[seen])
         return new[holds], seen[holds]
 
-    def _possible_pairs(self, rows: Floats, known: int) -> Iterator[NDArray[np.intp]]:
+    def _possible_pairs(self, rows: Floats, codes: NDArray[np.int32]) -> Iterator[NDArray[np.intp]]:
         """`new · len + seen` for the pairs that can be similar."""
         x, y = self._xy[:, : self._count]
         category = self._category[: self._count]
         lowest_x, highest_x, lowest_y, highest_y = self._similarity.windows(rows).astype(np.float32).T[..., None]
-        wanted = category[known:, None]
+        codes = codes[:, None]
         step = max(_CHUNK // self._count, 1) if self._count else 1
         for start in range(0, len(rows), step):
             chunk = slice(start, start + step)
@@ -111,20 +133,8 @@ class Sightings:
             possible &= x <= highest_x[chunk]
             possible &= y >= lowest_y[chunk]
             possible &= y <= highest_y[chunk]
-            possible &= category == wanted[chunk]
+            possible &= category == codes[chunk]
             yield np.flatnonzero(possible) + start * self._count
-
-    def _append(self, rows: Floats, categories: Sequence[str], now: float) -> None:
-        start, end = self._count, self._count + len(rows)
-        if end > len(self._rows):
-            self._reserve(max(end, 2 * len(self._rows)))
-        self._rows[start:end] = rows
-        with np.errstate(over="ignore"):
-            self._xy[:, start:end] = rows[:, :2].T
-        codes = self._codes
-        self._category[start:end] = [codes.setdefault(category, len(codes)) for category in categories]
-        self._last_seen[start:end] = now
-        self._count = end
 
     def _reserve(self, capacity: int) -> None:
         """Room for this many rows; those there are stay."""
