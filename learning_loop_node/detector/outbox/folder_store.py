@@ -153,12 +153,14 @@ class FolderStore:
         for is_priority in (True, False):
             with self._lock:
                 known = self._lanes.names(is_priority=is_priority)
-                found = {entry.name: entry for entry in _entries(self._lane(is_priority))}
+            found = {entry.name: entry for entry in _entries(self._lane(is_priority))}
+            with self._lock:
                 for name in known - found.keys():
                     if self._lanes.pop(name, is_priority=is_priority):
                         self._gone += 1
-                new = (found[name] for name in found.keys() - known - self._arriving)
-                self._lanes.add(filter(None, (self._adopted(entry, is_priority=is_priority) for entry in new)))
+                new = found.keys() - self._lanes.names(is_priority=is_priority) - self._arriving
+                adopted = (self._adopted(found[name], is_priority=is_priority) for name in new)
+                self._lanes.add(item for item in adopted if item)
 
     def usage(self) -> Usage:
         with self._lock:
@@ -200,7 +202,7 @@ class FolderStore:
         return sum(map(len, files.values()))
 
     def _moved_aside(self, item: Item, target: Path) -> bool:
-        """Whether the item was still there; where the disk refuses to move it, it is left alone until the next start."""
+        """Whether the item was still there; what cannot be moved is left alone until the next start."""
         place = self._place(item)
         try:
             if place.is_dir():
@@ -285,5 +287,5 @@ def _read(file: Path) -> bytes:
     def open_itself(path: str, flags: int) -> int:
         return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
 
-    with open(file, "rb", opener=open_itself) as stream:  # noqa: PTH123  (Path.open has no opener)
+    with open(file, "rb", opener=open_itself) as stream:
         return stream.read()

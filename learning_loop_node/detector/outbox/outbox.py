@@ -227,7 +227,7 @@ class Outbox:
             return Dropped.TOO_MANY
         if usage.size_bytes + size_bytes > limits.max_bytes:
             return Dropped.TOO_MANY_BYTES
-        if 0 < size_bytes and freed_bytes < size_bytes:
+        if size_bytes > 0 and freed_bytes < size_bytes:
             return Dropped.DISK_FULL if self.store.free_bytes() < limits.min_free_bytes + size_bytes else None
         return None
 

@@ -20,8 +20,10 @@ class Dropped(StrEnum):
 
 @dataclass(kw_only=True, slots=True)
 class Counts:
-    """Images since the start. What was found at the start and what was saved since is sent, waits, is quarantined or
-    dropped: `found + saved = sent + items + quarantined + dropped` (less `quarantine_full`, which was counted before)."""
+    """Images since the start: `found + saved = sent + items + quarantined + dropped`.
+
+    Dropped from quarantine counts twice, there and in `quarantined`.
+    """
 
     found: int = 0
     saved: int = 0
@@ -36,7 +38,7 @@ class OutboxStatus:
     """How many images wait, and what became of the others since the start.
 
     `items`, `priority_items` and `size_bytes` wait now; `oldest_age_s` is None if nothing waits. `refused`: saves that
-    failed; `retried`: images sent once more than once. `last_error` is None while the loop takes what it gets.
+    failed; `retried`: failed tries, one per image in the batch. `last_error` is None while the loop takes what it gets.
     """
 
     mode: OutboxMode
