@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...geometry.boxes import Floats
 from .similarity import Similarity
 
-_CHUNK = 2**16
+_CHUNK = 120_000
 """Entries of one mask: small enough for the processor's cache, and for memory that need not be mapped anew."""
 
 _BLOCK = 256
