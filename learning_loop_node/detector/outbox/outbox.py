@@ -79,7 +79,7 @@ class Outbox:
         `InvalidDataError` for metadata that cannot be JSON, `StorageFullError` if it is not kept. Cancelling is safe:
         the image is kept or not, but never in part.
         """
-        metadata = image_metadata or ImageMetadata()
+        metadata = ImageMetadata() if image_metadata is None else image_metadata
         codec.check_finite(metadata, "metadata")
         content = codec.to_json(metadata)
         jpeg = await io_bound(to_jpeg, image, max_pixels=self._settings.detector.max_pixels)
