@@ -27,6 +27,7 @@ NodeError
     ├── LoopRefusedError            an answer with an error status
     │   └── LoginRefusedError       user name or password was not accepted
     └── TransferBrokenError         an answer that ended early or does not match its announcement
+        └── HashMismatchError       what arrived is complete but has another hash than announced
 
 An error's message says what is wrong, with the name of the field or setting, and what to do about it. Which HTTP status
 belongs to which error stands in `api/replies.py`.
@@ -169,3 +170,7 @@ class LoginRefusedError(LoopRefusedError):
 
 class TransferBrokenError(LoopError):
     """The transfer ended early or is not what was announced."""
+
+
+class HashMismatchError(TransferBrokenError):
+    """What arrived has another hash than announced."""

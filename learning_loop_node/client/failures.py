@@ -85,6 +85,15 @@ def status_of_refusal(error: BaseException | None) -> int | None:
     return None
 
 
+def retry_hint_of(error: BaseException | None) -> float | None:
+    """Seconds that the other side asked us to wait, None if it did not."""
+    while error is not None:
+        if isinstance(error, LoopRefusedError) and error.retry_after_s is not None:
+            return error.retry_after_s
+        error = error.__cause__
+    return None
+
+
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Seconds that the other side asks us to wait, given as seconds or as a date; None if it asks for nothing."""
     text = headers.get("Retry-After", "").strip()

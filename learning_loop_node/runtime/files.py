@@ -29,6 +29,18 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def sync_tree(folder: Path) -> None:
+    """Wait until everything in a folder is on the disk: the content of all files, and their names."""
+    for root, _folders, files in os.walk(folder):
+        for name in files:
+            descriptor = os.open(Path(root, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        sync_folder(Path(root))
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, each of them synced in its parent."""
     missing = [path for path in (folder, *folder.parents) if not path.is_dir()]

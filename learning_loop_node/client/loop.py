@@ -1,0 +1,34 @@
+"""Everything that a program can ask its loop for, by resource."""
+
+from __future__ import annotations
+
+from ..data_classes import Context
+from .deployment import Deployment
+from .detectors import Detectors
+from .http import LoopHttp
+from .images import Images
+from .models import Models
+from .place import Place
+from .projects import Projects
+
+
+class LoopClient:
+    """One project at a loop, and the list of all projects.
+
+        async with LoopHttp(settings.loop) as http:
+            loop = LoopClient(http)
+            for model in await loop.models.list():
+                print(model.version, model.formats)
+
+    Without `context`, the project is that of the settings (`LOOP_ORGANIZATION`, `LOOP_PROJECT`).
+    """
+
+    def __init__(self, http: LoopHttp, context: Context | None = None) -> None:
+        self.http = http
+        self.context = context or Context(organization=http.settings.organization, project=http.settings.project)
+        place = Place(http, self.context)
+        self.projects = Projects(http)
+        self.images = Images(place)
+        self.models = Models(place)
+        self.deployment = Deployment(place)
+        self.detectors = Detectors(place)

@@ -1,0 +1,101 @@
+"""Models of a project: list, push, download."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import aiohttp
+
+from ..data_classes.codec import from_dict
+from ..errors import InvalidRequestError
+from ..runtime.threads import io_bound
+from .place import Place, entries_of, part_of_path
+from .transfer import Progress, Received, receive_file
+
+LARGEST_ARCHIVE_BYTES = 4 * 2**30
+PUSH_S = 600.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelEntry:
+    """A model at the loop; `version` is None until the loop has given it one."""
+
+    id: str
+    version: str | None = None
+    formats: list[str] = field(default_factory=list)
+    host: str | None = None
+    created: str | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PushedModel:
+    """What the loop made of the files that we sent."""
+
+    id: str
+    version: str | None = None
+
+
+class Models:
+    """The models of a project."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    async def list(self, model_format: str | None = None) -> Sequence[ModelEntry]:
+        """All models, or those that have this format."""
+        parameters = {"format": model_format} if model_format else {}
+        answer = await self._place.http.json("GET", self._place.path("/models"), params=parameters)
+        return [from_dict(ModelEntry, entry) for entry in entries_of(answer, "models")]
+
+    async def push(self, files: Sequence[Path], model_format: str, *, version: str | None = None) -> PushedModel:
+        """Send a new model: one zip, or its files; the loop completes `model.json`."""
+        path = self._place.path(f"/models/{part_of_path(model_format)}")
+        parameters = {"version": version} if version else {}
+        return from_dict(PushedModel, await self._send("POST", path, files, params=parameters))
+
+    async def add_format(self, model_id: str, files: Sequence[Path], model_format: str) -> None:
+        """Send the same model in another format."""
+        await self._send("PUT", self._file_path(model_id, model_format), files)
+
+    async def download(
+        self,
+        model_id: str,
+        model_format: str,
+        archive: Path,
+        *,
+        on_progress: Callable[[Progress], None] | None = None,
+        largest_bytes: int = LARGEST_ARCHIVE_BYTES,
+    ) -> Received:
+        """Download a model's zip to this file; see `receive_file`."""
+        path = self._file_path(model_id, model_format)
+        return await receive_file(self._place.http, path, archive, largest_bytes=largest_bytes, on_progress=on_progress)
+
+    def _file_path(self, model_id: str, model_format: str) -> str:
+        return self._place.path(f"/models/{part_of_path(model_id)}/{part_of_path(model_format)}/file")
+
+    async def _send(self, method: str, path: str, files: Sequence[Path], **arguments: Any) -> Any:
+        if not files:
+            raise InvalidRequestError("a model needs at least one file")
+        with ExitStack() as stack:
+            form = aiohttp.FormData()
+            for file in files:
+                content = stack.enter_context(await io_bound(_open, file))
+                form.add_field("files", content, filename=file.name, content_type=_content_type(file))
+            return await self._place.http.json(method, path, data=form, timeout_s=PUSH_S, **arguments)
+
+
+def _open(file: Path) -> BinaryIO:
+    try:
+        return file.open("rb")
+    except OSError as error:
+        raise InvalidRequestError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _content_type(file: Path) -> str:
+    return mimetypes.guess_type(file.name)[0] or "application/octet-stream"
