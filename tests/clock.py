@@ -19,6 +19,10 @@ class ManualClock:
     def now(self) -> float:
         return self._now
 
+    def stop_after(self, sleeps: int) -> None:
+        """Grant sleeps again; the one of this number, counted from now, cancels the sleeper."""
+        self._stop_after = len(self.waits) + sleeps
+
     def advance(self, seconds: float) -> None:
         self._now += seconds
 
