@@ -7,6 +7,7 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Callable, Container
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import pytest
 
@@ -133,7 +134,7 @@ async def test_a_loop_that_is_away_is_asked_often_but_not_steadily(rig: Rig):
     rig.loop.answer = lambda _: UNREACHABLE
     async with rig.running():
         await rig.until(lambda: rig.clock.now() > 1200)
-        gaps = [later - earlier for earlier, later in zip(rig.loop.asked_at[5:], rig.loop.asked_at[6:], strict=False)]
+        gaps = [later - earlier for earlier, later in pairwise(rig.loop.asked_at[5:])]
         assert max(gaps) + PROBE_TIMEOUT_S <= 20
         assert len({round(gap, 3) for gap in gaps}) > len(gaps) / 2
         assert rig.outbox.status().last_error == "no connection"
@@ -215,7 +216,7 @@ async def test_a_bad_image_waits_longer_after_each_try(rig: Rig):
     async with rig.running():
         await rig.until(rig.is_empty)
     alone = [at for at, upload in zip(rig.loop.uploaded_at, rig.loop.got.tries, strict=True) if upload.keys == [bad]]
-    waits = [later - earlier for earlier, later in zip(alone, alone[1:], strict=False)]
+    waits = [later - earlier for earlier, later in pairwise(alone)]
     assert len(waits) == 4
     assert all(low <= wait <= high + 1 for wait, (low, high) in zip(waits, BACK_OFFS, strict=True))
 
