@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from .enums import VersionMode
 from .errors import SettingError
@@ -46,7 +46,7 @@ class DiskFull(StrEnum):
 class Group(BaseModel):
     """A frozen group of settings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class LoopSettings(Group):
@@ -96,6 +96,13 @@ class DetectorSettings(Group):
     max_pixels: int = Field(default=64_000_000, gt=0, description="Largest image in pixels.")
     max_request_bytes: int = Field(default=64 * 2**20, gt=0, description="Largest request in bytes.")
     max_cameras: int = Field(default=1000, gt=0, description="Cameras whose sightings the relevance filter remembers.")
+
+    @model_validator(mode="after")
+    def _thresholds_in_order(self) -> Self:
+        low, high = self.min_uncertain_threshold, self.max_uncertain_threshold
+        if low > high:
+            raise ValueError(f"min_uncertain_threshold ({low}) must not be above max_uncertain_threshold ({high})")
+        return self
 
 
 class OutboxSettings(Group):
@@ -235,10 +242,20 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        group, field = str(first["loc"][0]), str(first["loc"][1])
-        name = names.get((group, field), f"{group}.{field}")
-        raise SettingError(f"{name}={first['input']}: {first['msg']}") from error
+        raise SettingError(_text_of(error, names)) from error
+
+
+def _text_of(error: ValidationError, names: Mapping[tuple[str, str], str]) -> str:
+    """The first thing that is wrong, with the names of variables instead of fields."""
+    first = error.errors()[0]
+    group, *field = map(str, first["loc"])
+    if field:
+        return f"{names.get((group, field[0]), f'{group}.{field[0]}')}={first['input']}: {first['msg']}"
+    text = first["msg"].removeprefix("Value error, ")
+    for variable in ENVIRONMENT:
+        if variable.group == group:
+            text = text.replace(variable.field, variable.name)
+    return text
 
 
 def read_variable(environment: Mapping[str, str], name: str, older: str | None = None) -> str | None:

@@ -1,7 +1,8 @@
 """Data class ↔ dictionary ↔ JSON, strict, with errors that name the field.
 
 Reading accepts what 0.27 accepts: unknown keys are ignored, an int is a fine float, a float is no int, enums of text
-may stay text. In addition, numbers must be finite.
+may stay text. In addition, numbers must be finite and integers fit into 64 bits, in both directions: JSON knows no
+NaN, and what cannot be written is refused with its name instead of becoming `null`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
+from pathlib import PurePath
 from typing import Any, TypeVar, cast
 
 import dacite
@@ -35,7 +38,7 @@ def from_dict(cls: type[T], data: Any) -> T:
         raise InvalidDataError(
             f"{cls.__name__}.{error.field_path} must be {wanted}, not {_kind(error.value)}"
         ) from error
-    except (dacite.DaciteError, TypeError, ValueError, AttributeError) as error:
+    except (dacite.DaciteError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InvalidDataError(f"{cls.__name__}: {error}") from error
     check_finite(value, cls.__name__)
     return value
@@ -55,27 +58,59 @@ def to_dict(value: Any) -> dict[str, Any]:
 
 
 def to_json(value: Any) -> bytes:
-    """Compact JSON of data classes, containers, NumPy numbers and arrays."""
-    return orjson.dumps(value, default=_plain, option=_OPTIONS)
+    """Compact JSON of data classes, containers, NumPy numbers and arrays; `InvalidDataError` for what is none."""
+    try:
+        content = orjson.dumps(value, default=_plain, option=_OPTIONS)
+    except orjson.JSONEncodeError as error:
+        check_finite(value, _name_of(value))
+        raise InvalidDataError(f"{_name_of(value)} cannot be written as JSON: {error.__cause__ or error}") from error
+    if b"null" in content:  # which orjson writes for None, but for NaN as well
+        check_finite(value, _name_of(value))
+    return content
 
 
 def check_finite(value: Any, path: str = "value") -> None:
-    """Raise `InvalidDataError` with the path of the first number that is NaN or infinite."""
-    match value:
-        case float():
-            if not math.isfinite(value):
-                raise InvalidDataError(f"{path} must be a finite number, not {value}")
-        case list() | tuple():
-            for index, item in enumerate(value):
-                check_finite(item, f"{path}[{index}]")
-        case dict():
-            for key, item in value.items():
-                check_finite(item, f"{path}.{key}")
-        case _ if is_dataclass(value):
-            for entry in fields(value):
-                check_finite(getattr(value, entry.name), f"{path}.{entry.name}")
-        case _:
-            pass
+    """Raise `InvalidDataError` with the path of the first number that is not finite or too large for JSON."""
+    if flaw := _flaw(value):
+        place, text = flaw
+        raise InvalidDataError(f"{path}{place} {text}")
+
+
+def _flaw(value: Any) -> tuple[str, str] | None:
+    """Where the first unfit number is, and what is wrong with it. Builds no paths while all is well."""
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return None
+    if kind is float:
+        return None if math.isfinite(value) else ("", f"must be a finite number, not {value}")
+    if kind is int:
+        return None if _SMALLEST <= value <= _LARGEST else ("", "must be an integer of at most 64 bits")
+    if isinstance(value, list | tuple):
+        return next((_inside(f"[{i}]", flaw) for i, item in enumerate(value) if (flaw := _flaw(item))), None)
+    if isinstance(value, Mapping):
+        return next((_inside(f".{key}", flaw) for key, item in value.items() if (flaw := _flaw(item))), None)
+    if is_dataclass(kind):
+        names = _field_names(kind)
+        return next((_inside(f".{name}", flaw) for name in names if (flaw := _flaw(getattr(value, name)))), None)
+    if hasattr(value, "tolist"):
+        return _flaw(value.tolist())
+    return _flaw(float(value)) if isinstance(value, float) else None
+
+
+_SMALLEST, _LARGEST = -(2**63), 2**64 - 1
+
+
+def _inside(place: str, flaw: tuple[str, str]) -> tuple[str, str]:
+    return place + flaw[0], flaw[1]
+
+
+@cache
+def _field_names(cls: type) -> tuple[str, ...]:
+    return tuple(entry.name for entry in fields(cls))
+
+
+def _name_of(value: Any) -> str:
+    return type(value).__name__ if is_dataclass(value) else "value"
 
 
 def _plain(value: Any) -> Any:
@@ -85,8 +120,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return sorted(value)
     if isinstance(value, bytes | bytearray):
-        return value.decode(errors="replace")
-    return str(value)
+        return value.decode()
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, PurePath | BaseException):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not a value of JSON")
 
 
 def _kind(value: Any) -> str:

@@ -41,7 +41,7 @@ class ModelInformation:
     @staticmethod
     def from_dict(data: dict[str, Any]) -> ModelInformation:
         """Raises `InvalidDataError` that names the wrong field."""
-        return from_dict(ModelInformation, {"host": None} | data)
+        return from_dict(ModelInformation, {"host": None, **data} if isinstance(data, dict) else data)
 
     @staticmethod
     def load_from_disk(model_root_path: str) -> ModelInformation | None:

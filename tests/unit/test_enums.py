@@ -1,0 +1,37 @@
+"""Names and values of the words on the wire (recorded from version 0.27)."""
+
+from __future__ import annotations
+
+import pytest
+
+from learning_loop_node import enums
+
+WORDS = {
+    "VersionMode": "FollowLoop=follow_loop SpecificVersion=specific_version Pause=pause",
+    "OperationMode": "Startup=startup Idle=idle Detecting=detecting",
+    "OutboxMode": "CONTINUOUS_UPLOAD=continuous_upload STOPPED=stopped",
+    "Autoupload": "FILTERED=filtered ALL=all DISABLED=disabled",
+    "CategoryType": "Box=box Point=point Segmentation=segmentation Classification=classification",
+    "NodeState": "Idle=idle Offline=offline Online=online Preparing=preparing Running=running Stopping=stopping "
+    "Detecting=detecting Uploading=uploading",
+    "AnnotationEventType": "LeftMouseDown=left_mouse_down RightMouseDown=right_mouse_down MouseMove=mouse_move "
+    "LeftMouseUp=left_mouse_up RightMouseUp=right_mouse_up KeyUp=key_up KeyDown=key_down",
+    "TrainerState": "Idle=idle Blocked=blocked Initialized=initialized WaitingForSlot=waiting_for_slot "
+    "Preparing=preparing DataDownloading=data_downloading DataDownloaded=data_downloaded "
+    "TrainModelDownloading=train_model_downloading TrainModelDownloaded=train_model_downloaded "
+    "TrainingRunning=running TrainingFinished=training_finished ConfusionMatrixSyncing=confusion_matrix_syncing "
+    "ConfusionMatrixSynced=confusion_matrix_synced TrainModelUploading=train_model_uploading "
+    "TrainModelUploaded=train_model_uploaded Detecting=detecting Detected=detected "
+    "DetectionUploading=detection_uploading ReadyForCleanup=ready_for_cleanup",
+}
+
+
+def test_the_table_is_complete():
+    assert set(enums.__all__) == set(WORDS)
+
+
+@pytest.mark.parametrize(("name", "expected"), WORDS.items())
+def test_words(name, expected):
+    members = getattr(enums, name).__members__.items()
+    assert " ".join(f"{key}={member.value}" for key, member in members) == expected
+    assert all(str(member) == member.value for _, member in members)
