@@ -197,6 +197,7 @@ class Part:
         assert self._open is not None
         with _disk_errors(self._part):
             self._open.write(chunk)
+            self._open.flush()
 
     def finish(self, announced: Announcement) -> Received:
         """Check what has arrived, and let it have its name."""
