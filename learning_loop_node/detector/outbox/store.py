@@ -7,7 +7,7 @@ first; then the others, newest first. The order is that of the names, which are 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -28,8 +28,8 @@ class Item:
 
     name: str
     is_priority: bool
-    size_bytes: int
-    saved_at: float
+    size_bytes: int = field(compare=False)
+    saved_at: float = field(compare=False)
 
     @property
     def lane(self) -> str:
