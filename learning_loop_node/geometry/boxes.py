@@ -60,13 +60,14 @@ def clip_box(
 ) -> tuple[int, int, int, int]:
     """Top-left corner and size in whole pixels of one box's part inside the image.
 
-    Both corners are clipped, then rounded, so that neighbouring boxes stay neighbours.
+    Both corners are clipped, then rounded, so that neighbouring boxes stay neighbours. A box beyond the right or lower
+    border keeps its corner and has no size.
 
     >>> clip_box(x1=-3.2, y1=10.4, width=20, height=5.2, img_width=640, img_height=480)
     (0, 10, 17, 6)
     """
-    left, right = (round(min(max(x, 0), img_width)) for x in (x1, x1 + width))
-    top, bottom = (round(min(max(y, 0), img_height)) for y in (y1, y1 + height))
+    left, top = round(max(x1, 0)), round(max(y1, 0))
+    right, bottom = round(min(x1 + width, img_width)), round(min(y1 + height, img_height))
     return left, top, max(right - left, 0), max(bottom - top, 0)
 
 

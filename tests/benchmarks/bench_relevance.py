@@ -39,7 +39,7 @@ def _report(name: str, ours: dict[str, float], theirs: dict[str, float] | None) 
 
 
 def _run(interpreter: Path, categories: str) -> dict[str, float]:
-    command = [interpreter, relevance_workload.__file__, categories]
+    command = [str(interpreter), relevance_workload.__file__, categories]
     answer = subprocess.run(command, capture_output=True, check=True, text=True)
     # The predecessor logs to standard output when it is imported.
     return json.loads(answer.stdout.splitlines()[-1])  # type: ignore[no-any-return]
