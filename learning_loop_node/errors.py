@@ -21,6 +21,7 @@ NodeError
 ├── DetectionFailedError            the detector logic raised, or returned numbers that make no sense
 ├── ModelRefusedError               a model cannot be built, or its files are not what was announced
 ├── MissingExtraError               a library is not installed that only a part of the package needs
+├── ChildFailedError                a program that we started ended, or does not do its work
 ├── NodeNeedsRestartError           the user's logic asks for a new process
 └── LoopError                       the loop could not do what we asked
     ├── LoopUnreachableError        no connection, or none within the time limit
@@ -137,6 +138,10 @@ class DetectionFailedError(NodeError):
 
 class ModelRefusedError(NodeError):
     """The model cannot be used."""
+
+
+class ChildFailedError(NodeError):
+    """A program that we started ended, or does not do its work."""
 
 
 class NodeNeedsRestartError(NodeError):

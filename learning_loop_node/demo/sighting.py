@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ..data_classes import BoxDetection, ImageMetadata
+from ..detector.backends.cascade import VERSION_TAG
 from .photographs import Box, Photograph
 
 UNCERTAIN = (0.3, 0.6)
@@ -44,8 +45,14 @@ class Sighting:
     transport: Transport
     answer: ImageMetadata | None = None
     error: str | None = None
-    model_version: str | None = None
     causes: tuple[str, ...] | None = None
+
+    @property
+    def model_version(self) -> str | None:
+        """The model that answered; its detector says so in a tag, since an answer may be empty."""
+        tags = self.answer.tags if self.answer else []
+        versions = [tag.removeprefix(VERSION_TAG) for tag in tags if tag.startswith(VERSION_TAG)]
+        return versions[0] if versions else None
 
     @property
     def boxes(self) -> list[BoxDetection]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ except ImportError as error:
     ) from error
 
 PARAMETERS_FILE = "cascades.json"
+VERSION_TAG = "model-"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,14 +91,18 @@ class _Find:
 
 
 class CascadeDetector(DetectorLogic):
-    """Finds with cascades what they were trained for. `ModelRefusedError` if the model's files cannot be used."""
+    """Finds with cascades what they were trained for. `ModelRefusedError` if the model's files cannot be used.
 
-    def __init__(self, model_info: ModelInformation) -> None:
+    Every answer gets the `tags`.
+    """
+
+    def __init__(self, model_info: ModelInformation, tags: Sequence[str] = ()) -> None:
         super().__init__("opencv_cascade")
         if not model_info.model_root_path:
             raise ModelRefusedError("the model has no folder (model_root_path is not set)")
         self.model_info = model_info
         self._version = model_info.version
+        self._tags = list(tags)
         self._steps = [
             (parameters, _category(model_info, parameters), _load(Path(model_info.model_root_path) / parameters.file))
             for parameters in _read_parameters(Path(model_info.model_root_path) / PARAMETERS_FILE)
@@ -126,16 +131,23 @@ class CascadeDetector(DetectorLogic):
                 for find in found
             )
         boxes.sort(key=lambda box: box.confidence, reverse=True)
-        return ImageMetadata(box_detections=boxes)
+        return ImageMetadata(box_detections=boxes, tags=list(self._tags))
 
 
 class CascadeFactory(DetectorLogicFactory):
-    """Loads models of the format `opencv_cascade`."""
+    """Loads models of the format `opencv_cascade`.
+
+    With `tags_version`, every answer has the tag `model-<version>`, so that an empty one names its model, too.
+    """
 
     model_format = "opencv_cascade"
 
+    def __init__(self, *, tags_version: bool = False) -> None:
+        self.tags_version = tags_version
+
     async def build(self, model_info: ModelInformation) -> DetectorLogic:
-        return await asyncio.to_thread(CascadeDetector, model_info)
+        tags = [VERSION_TAG + model_info.version] if self.tags_version else []
+        return await asyncio.to_thread(CascadeDetector, model_info, tags)
 
 
 def shipped_cascade(name: str) -> Path:

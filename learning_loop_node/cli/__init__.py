@@ -1,0 +1,47 @@
+"""The command `learning-loop`. Its commands import what they need when they run, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from ..errors import NodeError
+from .demo import demo
+from .detect import detect
+from .exit_status import exit_status_help, exit_status_of
+from .models import models
+from .serve import serve
+from .version import version
+
+
+class _Commands(TyperGroup):
+    """Tells errors of ours in one line, without a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except NodeError as error:
+            typer.secho(f"learning-loop: {error}", fg="red", err=True)
+            raise typer.Exit(exit_status_of(error)) from error
+
+
+app = typer.Typer(
+    cls=_Commands,
+    help="Run a learning loop, its detectors, and look at what they do.",
+    epilog=exit_status_help(),
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+app.command()(serve)
+app.command()(demo)
+app.command()(detect)
+app.add_typer(models, name="models")
+app.command()(version)
+
+
+def main() -> None:
+    """What `learning-loop` and `python -m learning_loop_node` run."""
+    app(prog_name="learning-loop" if "__main__" not in sys.argv[0] else "python -m learning_loop_node")

@@ -1,0 +1,135 @@
+"""`learning-loop demo`: everything at work on real photographs, with a verdict in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .exit_status import ExitStatus
+from .output import AsJson, print_json, stderr, stdout
+
+if TYPE_CHECKING:
+    from ..demo.photographs import Photograph
+    from ..demo.play import Ending, Play
+
+SHEET = "contact_sheet.png"
+
+
+def demo(
+    images: Annotated[
+        Path | None, typer.Option(help="Folder with your own pictures; a sub-folder is a camera.", show_default=False)
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="How many photographs; 72 unless they are your own.", show_default=False)
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder for the contact sheet.")] = Path("demo_output"),
+    stay: Annotated[bool, typer.Option("--stay", help="Leave loop and node running until Ctrl-C.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a loop and a detector on photographs of three cameras, and check that everything adds up.
+
+    A second model is deployed while images keep flowing, and the loop is stopped and started again once. Exit status 0
+    only if every photograph was answered and every kept one lies at the loop exactly once.
+    """
+    raise typer.Exit(asyncio.run(_cancelled_by_signals(images, count, output, stay, as_json)))
+
+
+async def _cancelled_by_signals(
+    images: Path | None, count: int | None, output: Path, stay: bool, as_json: bool
+) -> ExitStatus:
+    """Signals that would end us let the programs that we started end first."""
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    return await _run(images, count, output, stay, as_json)
+
+
+async def _run(images: Path | None, count: int | None, output: Path, stay: bool, as_json: bool) -> ExitStatus:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from ..demo.contact_sheet import draw_contact_sheet
+    from ..demo.own_pictures import own_pictures
+    from ..demo.photographs import DEFAULT_COUNT, photographs
+    from ..demo.play import Audience, open_play
+    from ..runtime.threads import io_bound
+
+    def take() -> Sequence[Photograph]:
+        if images is None:
+            return photographs(count or DEFAULT_COUNT)
+        found = own_pictures(images, count)
+        for name, reason in found.skipped.items():
+            complaints.print(f"skipped {name}: {reason}", style="yellow")
+        return found.photographs
+
+    complaints = stderr()
+    taken = await io_bound(take)
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=complaints,
+        disable=not complaints.is_terminal,
+    )
+    bar = progress.add_task("", total=len(taken))
+    audience = Audience(
+        on_step=lambda step: progress.update(bar, description=step), on_answer=lambda _: progress.advance(bar)
+    )
+    async with open_play(audience) as play:
+        with progress:
+            ending = await play.perform(taken, is_shipped=images is None)
+            audience.on_step("drawing the contact sheet")
+            sheet = (output / SHEET).resolve()
+            await io_bound(draw_contact_sheet, ending.sightings, _title(ending), sheet)
+        _tell(play, ending, sheet, as_json)
+        if stay:
+            await _stay(play)
+    return ExitStatus.OK if ending.verdict.adds_up else ExitStatus.FAILED
+
+
+def _title(ending: Ending) -> str:
+    cameras = {sighting.photograph.camera for sighting in ending.sightings}
+    return f"{len(ending.sightings)} photographs of {len(cameras)} cameras, and what the detector made of them"
+
+
+def _tell(play: Play, ending: Ending, sheet: Path, as_json: bool) -> None:
+    from ..demo.report import as_json as json_of
+    from ..demo.report import print_places, print_verdict, table_of
+
+    places = {
+        "contact_sheet": sheet,
+        "loop": play.stage.loop_url + "/api/docs",
+        "node": play.stage.node_url + "/docs",
+    }
+    if as_json:
+        print_json(json_of(ending.sightings, ending.verdict, places))
+        return
+    console = stdout()
+    console.print(table_of(ending.sightings))
+    print_verdict(console, ending.verdict)
+    print_places(console, places)
+    verdict = "everything adds up" if ending.verdict.adds_up else "it does NOT add up"
+    console.print(verdict, style="bold green" if ending.verdict.adds_up else "bold red")
+
+
+async def _stay(play: Play) -> None:
+    """Show what can be tried, and wait for Ctrl-C."""
+    stage = play.stage
+    project = f"{stage.loop_url}/api/{stage.context.organization}/projects/{stage.context.project}"
+    for line in (
+        "Loop and node go on running; Ctrl-C stops them. Try:",
+        f"  curl -F file=@photo.jpg {stage.node_url}/detect",
+        f"  learning-loop detect {stage.node_url} photo.jpg",
+        f"  curl {stage.node_url}/status",
+        f"  curl '{project}/data'",
+        f"  curl -X PUT -H 'Content-Type: application/json' -d '{{\"version\": \"1.0\"}}' {project}/deployment/target",
+        f"Their data and logs are in {stage.folder}",
+    ):
+        stderr().print(line, soft_wrap=True)
+    await stage.until_one_ends()

@@ -1,0 +1,72 @@
+"""With which status a command ends."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from ..errors import (
+    DeadlineError,
+    DetectionFailedError,
+    ForbiddenError,
+    InvalidRequestError,
+    LoopError,
+    LoopUnreachableError,
+    ModelRefusedError,
+    NodeError,
+    NotAuthenticatedError,
+    NotFoundError,
+    RefusedError,
+    SettingError,
+    StorageFullError,
+    TooLargeError,
+    TransferBrokenError,
+    UnavailableError,
+)
+
+
+class ExitStatus(IntEnum):
+    """What scripts can rely on; `--help` shows it."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    REFUSED = 4
+
+
+MEANINGS = {
+    ExitStatus.OK: "done",
+    ExitStatus.FAILED: "something did not work out; what is said above",
+    ExitStatus.USAGE: "wrong arguments or settings",
+    ExitStatus.UNREACHABLE: "loop or node cannot be reached",
+    ExitStatus.REFUSED: "loop or node was reached and refused",
+}
+
+_STATUS: dict[type[NodeError], ExitStatus] = {
+    SettingError: ExitStatus.USAGE,
+    LoopUnreachableError: ExitStatus.UNREACHABLE,
+    TransferBrokenError: ExitStatus.UNREACHABLE,
+    InvalidRequestError: ExitStatus.REFUSED,
+    TooLargeError: ExitStatus.REFUSED,
+    NotAuthenticatedError: ExitStatus.REFUSED,
+    ForbiddenError: ExitStatus.REFUSED,
+    NotFoundError: ExitStatus.REFUSED,
+    RefusedError: ExitStatus.REFUSED,
+    UnavailableError: ExitStatus.REFUSED,
+    DeadlineError: ExitStatus.REFUSED,
+    StorageFullError: ExitStatus.REFUSED,
+    DetectionFailedError: ExitStatus.REFUSED,
+    ModelRefusedError: ExitStatus.REFUSED,
+    LoopError: ExitStatus.REFUSED,
+    NodeError: ExitStatus.FAILED,
+}
+
+
+def exit_status_of(error: NodeError) -> ExitStatus:
+    """Looked up along the base classes."""
+    return next(_STATUS[cls] for cls in type(error).__mro__ if cls in _STATUS)
+
+
+def exit_status_help() -> str:
+    """One line for `--help`."""
+    return "Exit status: " + "; ".join(f"{status.value} {meaning}" for status, meaning in MEANINGS.items()) + "."

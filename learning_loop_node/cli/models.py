@@ -1,0 +1,127 @@
+"""`learning-loop models`: list, push and deploy the models of a project."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
+from .output import AsJson, print_json, stderr, stdout
+
+if TYPE_CHECKING:
+    from ..client.models import ModelEntry
+
+models = typer.Typer(help="List, push and deploy the models of a project.", no_args_is_help=True)
+
+ModelFormat = Annotated[str | None, typer.Option("--format", help="Only models that have this format.")]
+
+
+@models.command("list")
+def list_models(
+    model_format: ModelFormat = None,
+    host: Host = None,
+    username: Username = None,
+    password: Password = None,
+    organization: Organization = None,
+    project: Project = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the models, and mark the one that detectors should run."""
+
+    async def ask() -> tuple[Sequence[ModelEntry], str | None]:
+        async with loop_client(settings) as loop:
+            target = await loop.deployment.target()
+            return await loop.models.list(model_format), target.model_uuid if target else None
+
+    settings = loop_settings(host, username, password, organization, project)
+    entries, deployed = asyncio.run(ask())
+    if as_json:
+        print_json(
+            [
+                {"id": entry.id, "version": entry.version, "formats": entry.formats, "deployed": entry.id == deployed}
+                for entry in entries
+            ]
+        )
+        return
+    from rich.table import Table
+
+    table = Table("version", "formats", "id", "deployed")
+    for entry in entries:
+        is_deployed = "yes" if entry.id == deployed else ""
+        table.add_row(entry.version or "-", ", ".join(entry.formats), entry.id, is_deployed)
+    stdout().print(table if entries else f"no models in {settings.organization}/{settings.project}")
+
+
+@models.command("push")
+def push_model(
+    files: Annotated[list[Path], typer.Argument(help="One zip, the files of a model, or a folder with them.")],
+    model_format: Annotated[str, typer.Option("--format", help="Format of the model, such as `onnx`.")],
+    version: Annotated[str | None, typer.Option("--version", help="Its version; else the loop gives the next.")] = None,
+    deploy: Annotated[bool, typer.Option("--deploy", help="Let the detectors run it at once.")] = False,
+    host: Host = None,
+    username: Username = None,
+    password: Password = None,
+    organization: Organization = None,
+    project: Project = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a model to the loop."""
+
+    async def send() -> tuple[str, str | None]:
+        async with loop_client(settings) as loop:
+            pushed = await loop.models.push(parts, model_format, version=version)
+            if deploy:
+                await loop.deployment.set(model_uuid=pushed.id)
+            return pushed.id, pushed.version
+
+    parts = _files_of(files)
+    settings = loop_settings(host, username, password, organization, project)
+    with stderr().status(f"sending {len(parts)} file{'s' if len(parts) > 1 else ''} to {settings.host} ..."):
+        model_id, pushed_version = asyncio.run(send())
+    if as_json:
+        print_json({"id": model_id, "version": pushed_version, "deployed": deploy})
+    else:
+        stdout().print(f"model {pushed_version or '-'} ({model_id}){' is deployed' if deploy else ''}")
+
+
+@models.command("deploy")
+def deploy_model(
+    version: Annotated[str, typer.Argument(help="Version of the model, such as `1.3`.")],
+    host: Host = None,
+    username: Username = None,
+    password: Password = None,
+    organization: Organization = None,
+    project: Project = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let the detectors of the project run this model."""
+
+    async def choose() -> tuple[str, str]:
+        async with loop_client(settings) as loop:
+            target = await loop.deployment.set(version=version)
+            return target.model_uuid, target.version
+
+    settings = loop_settings(host, username, password, organization, project)
+    model_id, chosen = asyncio.run(choose())
+    if as_json:
+        print_json({"id": model_id, "version": chosen})
+    else:
+        stdout().print(f"model {chosen} ({model_id}) is deployed")
+
+
+def _files_of(paths: Sequence[Path]) -> list[Path]:
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            files += sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise typer.BadParameter(f"there is no {path}", param_hint="FILES")
+    if not files:
+        raise typer.BadParameter("the folder is empty", param_hint="FILES")
+    return files

@@ -1,0 +1,64 @@
+"""`learning-loop serve`: the loop, with everything it needs in one folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+GRACE_S = 10
+"""How long requests may take to finish when the loop is stopped."""
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 means all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder for database and files [LOOP_DATA_FOLDER].", show_default=False)
+    ] = None,
+    is_open: Annotated[
+        bool, typer.Option("--open", help="No login for anybody; only on a loopback address, to try things out.")
+    ] = False,
+) -> None:
+    """Run the loop: projects, images and models in a folder, with an API that its documentation shows at /api/docs."""
+    changes: dict[str, object] = {"open": is_open}
+    if data is not None:
+        changes["data_folder"] = data
+    if is_open and not _is_loopback(host):
+        raise typer.BadParameter(
+            f"--open lets everybody in and is refused on {host}; use --host 127.0.0.1, or leave out --open",
+            param_hint="--open",
+        )
+    try:
+        import uvicorn
+
+        from ..loop_server.app import create_app
+    except ImportError as error:
+        from ..errors import MissingExtraError
+
+        raise MissingExtraError(
+            f"the loop needs {error.name or 'a library'}: pip install 'learning-loop-node[loop]'"
+        ) from error
+    from ..logs import configure_logging
+    from ..settings import load_settings
+
+    configure_logging()
+    settings = load_settings().loop_server.model_copy(update=changes)
+    uvicorn.run(
+        create_app(settings),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,37 @@
+"""`learning-loop version`: what is installed."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
+from typing import Annotated
+
+import typer
+
+EXTRAS = {"loop": "sqlalchemy", "demo": "opencv-python-headless"}
+"""Each extra, and a distribution that comes with it."""
+
+
+def version(as_json: Annotated[bool, typer.Option("--json", help="As one line of JSON.")] = False) -> None:
+    """Show the versions of the package and of Python, and which extras are installed."""
+    facts = {
+        "learning-loop-node": version_of("learning-loop-node"),
+        "python": platform.python_version(),
+        "extras": [extra for extra, distribution in EXTRAS.items() if _is_installed(distribution)],
+    }
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(facts))
+    else:
+        extras = f" with [{', '.join(facts['extras'])}]" if facts["extras"] else ""
+        typer.echo(f"learning-loop-node {facts['learning-loop-node']}{extras}, Python {facts['python']}")
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        version_of(distribution)
+    except PackageNotFoundError:
+        return False
+    return True
