@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -203,7 +204,7 @@ class Outbox:
             self.counts.refused += 1
             raise
         self.counts.saved += 1
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop may have ended meanwhile; the image is safe
             loop.call_soon_threadsafe(self.changed.set)
 
     def _make_room(self, size_bytes: int, *, is_priority: bool) -> None:
