@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from ...data_classes import ImageMetadata
-from ...errors import RefusedError, SettingError
+from ...errors import RefusedError
 from ...runtime.clock import Clock, SystemClock
 from ...settings import DetectorSettings, load_settings
 from .crowded import Crowded
@@ -35,14 +35,8 @@ class KeepsImages(Protocol):
 
 def default_rules(settings: DetectorSettings) -> list[Rule]:
     """The rules of 0.27; add your own behind them."""
-    low, high = settings.min_uncertain_threshold, settings.max_uncertain_threshold
-    if low > high:
-        raise SettingError(
-            f"MIN_UNCERTAIN_THRESHOLD={low} is above MAX_UNCERTAIN_THRESHOLD={high}: nothing would be uncertain; "
-            "exchange them, or set one of them"
-        )
     return [
-        Uncertain(low=low, high=high),
+        Uncertain(low=settings.min_uncertain_threshold, high=settings.max_uncertain_threshold),
         Segmented(),
         Crowded(),
     ]

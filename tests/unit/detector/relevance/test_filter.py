@@ -17,7 +17,7 @@ from learning_loop_node.detector.relevance.filter import RelevanceFilter, defaul
 from learning_loop_node.detector.relevance.history import CameraHistory
 from learning_loop_node.detector.relevance.rule import Seen
 from learning_loop_node.errors import RefusedError, SettingError
-from learning_loop_node.settings import DetectorSettings
+from learning_loop_node.settings import DetectorSettings, load_settings
 from tests.builders import make_box, make_classification, make_metadata, make_point, make_segmentation
 from tests.clock import ManualClock
 from tests.data import relevance_oracle
@@ -102,9 +102,9 @@ def test_the_settings_decide_what_is_uncertain():
 
 
 def test_exchanged_thresholds_are_refused():
-    settings = DetectorSettings(min_uncertain_threshold=0.7, max_uncertain_threshold=0.2)
-    with pytest.raises(SettingError, match=r"MIN_UNCERTAIN_THRESHOLD=0\.7 .*MAX_UNCERTAIN_THRESHOLD=0\.2"):
-        default_rules(settings)
+    environment = {"MIN_UNCERTAIN_THRESHOLD": "0.7", "MAX_UNCERTAIN_THRESHOLD": "0.2"}
+    with pytest.raises(SettingError, match=r"MIN_UNCERTAIN_THRESHOLD .*MAX_UNCERTAIN_THRESHOLD"):
+        load_settings(environment)
 
 
 # bounds
