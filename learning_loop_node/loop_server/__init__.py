@@ -1,1 +1,1 @@
-"""The self-hosted loop."""
+"""The self-hosted loop: keeps projects, images and models, and says which model detectors should run."""

@@ -1,0 +1,71 @@
+"""Builds the loop's application from its settings."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from ..api.rest import add_endpoints, add_error_replies
+from ..runtime.services import supervise
+from ..runtime.termination import Termination
+from ..settings import LoopServerSettings, Settings
+from .limits import LimitedBodies
+from .loop import Loop
+from .notice import Notice, log_notice
+from .operations import deployment, detectors, health, images, login, models, projects
+
+DESCRIPTION = """
+A self-hosted loop for computer vision: it takes images from detectors, keeps models and says which one should run.
+
+Log in with `POST /api/login` (a cookie) or `POST /api/token` (a bearer token). Every error is JSON with `detail`, a
+text that says what to do, and `code`, its name.
+"""
+
+TAGS = [
+    {"name": "images", "description": "What detectors send, and what is known about it."},
+    {"name": "models", "description": "One model per version, each in one or several formats."},
+    {"name": "deployment", "description": "Which model the detectors of a project should run, and how they are."},
+    {"name": "projects", "description": "Projects and their categories."},
+    {"name": "login", "description": "Sessions; a login with an empty name gives a guest."},
+    {"name": "health", "description": "Whether the loop is alive and ready."},
+]
+
+
+def create_app(settings: Settings | LoopServerSettings, *, tell: Callable[[Notice], None] = log_notice) -> FastAPI:
+    """The loop as an application for any ASGI server. Nothing is opened before its lifespan begins.
+
+    `tell` gets what the operator has to know, once it is open; by default it is logged.
+    """
+    loop = Loop(settings.loop_server if isinstance(settings, Settings) else settings)
+    termination = Termination()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        termination.open()
+        try:
+            async with loop.opened() as notice:
+                tell(notice)
+                async with supervise(loop.services(), on_crash=lambda: termination.end(1)):
+                    yield
+        finally:
+            termination.close()
+
+    app = FastAPI(
+        title="Learning Loop",
+        description=DESCRIPTION,
+        version=version("learning-loop-node"),
+        openapi_tags=TAGS,
+        openapi_url="/api/openapi.json",
+        docs_url="/api/docs",
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.loop = loop
+    app.add_middleware(LimitedBodies)
+    add_error_replies(app)
+    for resource in (images, models, deployment, detectors, projects, login, health):
+        add_endpoints(app, resource.endpoints(loop))
+    return app

@@ -1,0 +1,92 @@
+"""What a running loop consists of."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import shutil
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from ..errors import SettingError
+from ..runtime.files import make_folder
+from ..runtime.periodic import Periodic
+from ..runtime.services import Service
+from ..runtime.threads import io_bound
+from ..settings import LoopServerSettings
+from .auth import Auth
+from .notice import Notice, notice_of
+from .storage import models
+from .storage.blobs import BlobStore, FolderBlobs
+from .storage.database import Database, sqlite_url
+
+logger = logging.getLogger(__name__)
+
+CLEAN_S = 3600.0
+
+
+class Loop:
+    """Database, blobs and logins of one data folder. Constructing it touches nothing; only one process may open it."""
+
+    def __init__(self, settings: LoopServerSettings) -> None:
+        self.settings = settings
+        self.folder = settings.data_folder.absolute()
+        self.incoming = self.folder / "incoming"
+        self.database = Database(settings.database_url or sqlite_url(self.folder))
+        self.blobs: BlobStore = FolderBlobs(self.folder / "blobs")
+        self.auth = Auth(settings, self.database)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Notice]:
+        """Open everything; what it gives is to be told to the operator."""
+        await io_bound(_prepare, self.folder)
+        with _alone_in(self.folder):
+            await io_bound(_empty, self.incoming)
+            await self.blobs.open()
+            try:
+                await self.database.open()
+                async with self.database.writing() as session:
+                    await models.forget_unfinished(session)
+                yield notice_of(self.settings, await self.auth.open())
+            finally:
+                await self.database.aclose()
+                await self.blobs.aclose()
+
+    def services(self) -> Iterable[Service]:
+        """What runs in the background while the loop runs."""
+        return (Periodic("expired sessions", self.auth.forget_expired, interval_s=CLEAN_S, longest_s=CLEAN_S),)
+
+    async def missing(self) -> dict[str, str]:
+        """What keeps the loop from doing its work, by subject; empty when it is ready."""
+        try:
+            await self.database.check()
+        except Exception as error:
+            logger.warning("the database does not answer: %s", error)
+            return {"database": type(error).__name__}
+        return {}
+
+
+def _prepare(folder: Path) -> None:
+    try:
+        make_folder(folder)
+    except OSError as error:
+        raise SettingError(f"LOOP_DATA_FOLDER={folder} cannot be used: {error.strerror}") from error
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep other loops out of this folder."""
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SettingError(
+                f"LOOP_DATA_FOLDER={folder} is in use by another loop; stop it or use another folder"
+            ) from error
+        yield

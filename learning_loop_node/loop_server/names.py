@@ -1,0 +1,55 @@
+"""How projects, formats and versions may be called. They become parts of addresses and names of folders on nodes."""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import InvalidRequestError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_FORMAT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_VERSION = re.compile(r"(0|[1-9]\d{0,8})(\.(0|[1-9]\d{0,8})){0,3}")
+
+RESERVED = ("generator",)
+"""Project ids that are parts of addresses of the protocol."""
+
+
+def check_name(field: str, value: str) -> str:
+    """An organization or a project."""
+    if not _NAME.fullmatch(value):
+        raise InvalidRequestError(
+            f"{field} {value!r} must be 1 to 64 letters, digits, dots, dashes or underscores, a letter or digit first"
+        )
+    if value in RESERVED:
+        raise InvalidRequestError(f"{field} {value!r} is a reserved word; choose another name")
+    return value
+
+
+def check_format(value: str) -> str:
+    """A model format, such as `yolov5_pytorch`."""
+    if not _FORMAT.fullmatch(value):
+        raise InvalidRequestError(f"format {value!r} must be 1 to 64 letters, digits, dashes or underscores")
+    return value
+
+
+def check_version(value: str) -> str:
+    if not _VERSION.fullmatch(value):
+        raise InvalidRequestError(f"version {value!r} must be digits and dots without leading zeros, such as 1.3")
+    return value
+
+
+def next_version(versions: list[str]) -> str:
+    """The version after the highest of these: 1.0, 1.1, … 1.9, 1.10.
+
+    >>> next_version([]), next_version(["1.9", "1.2"]), next_version(["3"]), next_version(["1.2.5"])
+    ('1.0', '1.10', '3.1', '1.3')
+    """
+    if not versions:
+        return "1.0"
+    major, minor, *_ = *max(order_of_version(version) for version in versions), 0
+    return f"{major}.{minor + 1}"
+
+
+def order_of_version(version: str) -> tuple[int, ...]:
+    """Sorts versions by their numbers: 1.10 comes after 1.9."""
+    return tuple(int(part) for part in version.split("."))

@@ -1,0 +1,56 @@
+"""How the detectors of a project are."""
+
+from __future__ import annotations
+
+from fastapi import Depends
+
+from ...api.operation import Endpoint
+from ..loop import Loop
+from ..storage import detectors, projects
+from ..wire import DetectorRecord, DetectorReport, Detectors, Done
+from .projects import PROJECT
+
+
+def endpoints(loop: Loop) -> list[Endpoint]:
+    operations = DetectorOperations(loop)
+    return [
+        Endpoint(
+            method="POST",
+            path=f"{PROJECT}/detectors",
+            run=operations.report,
+            access=[Depends(loop.auth.for_guests)],
+            options={"tags": ["deployment"], "summary": "A detector says how it is"},
+        ),
+        Endpoint(
+            method="GET",
+            path=f"{PROJECT}/detectors",
+            run=operations.all,
+            access=[Depends(loop.auth.for_users)],
+            options={"tags": ["deployment"], "summary": "What the detectors said last"},
+        ),
+    ]
+
+
+class DetectorOperations:
+    """Keeps what detectors say."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+
+    async def report(self, organization: str, project: str, report: DetectorReport) -> Done:
+        """Keep the status of a detector; the last one counts."""
+        async with self._loop.database.writing() as session:
+            row = await projects.project_named(session, organization, project)
+            await detectors.keep_report(session, row.id, report.uuid, report.model_dump())
+        return Done()
+
+    async def all(self, organization: str, project: str) -> Detectors:
+        """The last status of each detector, with the time when it came."""
+        async with self._loop.database.reading() as session:
+            row = await projects.project_named(session, organization, project)
+            rows = await detectors.reports(session, row.id)
+        return Detectors(
+            detectors=[
+                DetectorRecord.model_validate(row.status | {"received": row.received.isoformat()}) for row in rows
+            ]
+        )

@@ -1,0 +1,19 @@
+"""How the generated documentation shows a form with files, whose parts we read ourselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_FILES: dict[str, Any] = {"type": "array", "items": {"type": "string", "format": "binary"}}
+
+
+def form(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    schema = {"type": "object", "properties": properties, "required": required}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+FILES_FORM = form({"files": _FILES}, ["files"])
+MODEL_FORM = form(
+    {"files": _FILES, "categories": {"type": "string", "description": "JSON list, where there is no model.json."}},
+    ["files"],
+)

@@ -1,0 +1,205 @@
+"""Images: what detectors send, and what is known about it."""
+
+from __future__ import annotations
+
+from fastapi import Depends, Query
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from ...api.operation import Endpoint
+from ...api.replies import json_reply
+from ...errors import InvalidImageError, InvalidRequestError, NotFoundError, TooLargeError
+from ...images import ImageHeader, decode, read_header
+from ...runtime.threads import io_bound
+from ..loop import Loop
+from ..pairs import Pair, pairs_of, read_metadata
+from ..storage import images, projects
+from ..storage.images import NewImage
+from ..uploads import received_parts
+from ..wire import ImageRecord, ImageRecords, ImageState, Metadata, ProjectData, StoredImages
+from .forms import FILES_FORM
+from .projects import PROJECT, category_record
+
+MAX_BATCH_BYTES = 512 * 2**20
+MAX_PARTS = 1000
+MAX_IDS = 1000
+TURNED = (5, 6, 7, 8)
+"""EXIF orientations that exchange width and height."""
+
+
+def endpoints(loop: Loop) -> list[Endpoint]:
+    operations = ImageOperations(loop)
+    nodes, users = [Depends(loop.auth.for_nodes)], [Depends(loop.auth.for_users)]
+    return [
+        Endpoint(
+            method="POST",
+            path=f"{PROJECT}/images",
+            run=operations.receive,
+            access=nodes,
+            options={
+                "tags": ["images"],
+                "summary": "Send images with their detections",
+                "response_model": StoredImages,
+                "openapi_extra": FILES_FORM,
+            },
+        ),
+        Endpoint(
+            method="GET",
+            path=f"{PROJECT}/data",
+            run=operations.ids,
+            access=users,
+            options={"tags": ["images"], "summary": "Ids of images, and the project's categories"},
+        ),
+        Endpoint(
+            method="GET",
+            path=f"{PROJECT}/images",
+            run=operations.records,
+            access=users,
+            options={"tags": ["images"], "summary": "What is known about several images"},
+        ),
+        Endpoint(
+            method="GET",
+            path=f"{PROJECT}/images/{{image_id}}",
+            run=operations.record,
+            access=users,
+            options={"tags": ["images"], "summary": "What is known about one image"},
+        ),
+        Endpoint(
+            method="GET",
+            path=f"{PROJECT}/images/{{image_id}}/main",
+            run=operations.content,
+            access=users,
+            options={
+                "tags": ["images"],
+                "summary": "The image itself, byte for byte as it was sent",
+                "response_class": FileResponse,
+            },
+        ),
+    ]
+
+
+class ImageOperations:
+    """Answers requests for images."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+
+    async def receive(self, organization: str, project: str, request: Request) -> Response:
+        """Store images with their detections, all of the request or, with any error, none.
+
+        The parts are named `files`: for each image a JSON with its detections and the image, paired by their names
+        before the dot. If both carry a header `Idempotency-Key`, a repetition stores nothing and is answered with the
+        same id.
+        """
+        async with self._loop.database.reading() as session:
+            project_id = (await projects.project_named(session, organization, project)).id
+        new = await self._read(request)
+        async with self._loop.database.writing() as session:
+            stored = await images.add_images(session, project_id, new)
+        return json_reply(StoredImages(images=stored).model_dump())
+
+    async def ids(self, organization: str, project: str, state: list[ImageState] = Query(default=[])) -> ProjectData:
+        """The ids of all images, or of those in a state, and the categories of the project."""
+        async with self._loop.database.reading() as session:
+            row = await projects.project_named(session, organization, project)
+            ids = await images.image_ids(session, row.id, state)
+            categories = [category_record(entry) for entry in await projects.categories_of(session, row)]
+        boxes = [category for category in categories if category.type == "box"]
+        return ProjectData(image_ids=list(ids), categories=categories, box_categories=boxes)
+
+    async def records(
+        self,
+        organization: str,
+        project: str,
+        ids: str = Query(description="Up to 1000 ids, separated by commas."),
+        model_version: str | None = Query(
+            default=None,
+            description="Only the detections of this model, with confidences in percent, as existing programs expect.",
+        ),
+    ) -> ImageRecords:
+        """What is known about these images, in this order. Unknown ids are missing in the answer."""
+        wanted = [id_ for id_ in ids.split(",") if id_]
+        if len(wanted) > MAX_IDS:
+            raise InvalidRequestError(f"ids names {len(wanted)} images; ask for up to {MAX_IDS} at once")
+        async with self._loop.database.reading() as session:
+            row = await projects.project_named(session, organization, project)
+            found = await images.records(session, row.id, wanted, model_version)
+        if model_version is not None:
+            found = [_in_percent(record) for record in found]
+        return ImageRecords(images=found)
+
+    async def record(self, organization: str, project: str, image_id: str) -> ImageRecord:
+        """Everything the loop knows about one image."""
+        async with self._loop.database.reading() as session:
+            row = await projects.project_named(session, organization, project)
+            found = await images.records(session, row.id, [image_id])
+        if not found:
+            raise NotFoundError(f"there is no image {image_id} in {organization}/{project}")
+        return found[0]
+
+    async def content(self, organization: str, project: str, image_id: str) -> Response:
+        """The image, byte for byte as it was sent."""
+        async with self._loop.database.reading() as session:
+            row = await projects.project_named(session, organization, project)
+            image = await images.image_of(session, row.id, image_id)
+        if image is None:
+            raise NotFoundError(f"there is no image {image_id} in {organization}/{project}")
+        headers = {
+            "ETag": f'"{image.sha256}"',
+            "Cache-Control": "private, max-age=31536000, immutable",
+            "X-Content-Type-Options": "nosniff",
+        }
+        return FileResponse(
+            await self._loop.blobs.path(image.sha256), media_type=f"image/{image.format}", headers=headers
+        )
+
+    async def _read(self, request: Request) -> list[NewImage]:
+        """The images of a request, checked, their content kept.
+
+        What is too large is answered like every other wrong content (422): nodes then send the images one by one.
+        """
+        limit = min(self._loop.settings.max_request_bytes, MAX_BATCH_BYTES)
+        try:
+            async with received_parts(
+                request, folder=self._loop.incoming, max_bytes=limit, max_parts=MAX_PARTS
+            ) as parts:
+                checked = [await self._check(pair) for pair in pairs_of(parts)]
+                kept = await self._loop.blobs.write_all([await pair.image.read() for pair, _, _ in checked])
+        except TooLargeError as error:
+            raise InvalidRequestError(f"{error}; send fewer images at once") from error
+        return [
+            NewImage(
+                label=pair.label,
+                key=pair.key,
+                sha256=blob.sha256,
+                size_bytes=blob.size_bytes,
+                format=header.format,
+                width=header.height if header.orientation in TURNED else header.width,
+                height=header.width if header.orientation in TURNED else header.height,
+                metadata=metadata,
+            )
+            for (pair, header, metadata), blob in zip(checked, kept, strict=True)
+        ]
+
+    async def _check(self, pair: Pair) -> tuple[Pair, ImageHeader, Metadata]:
+        metadata = read_metadata(pair.metadata.filename, await pair.metadata.read()) if pair.metadata else Metadata()
+        _ = pair.key
+        try:
+            header = await io_bound(_decoded, await pair.image.read(), self._loop.settings.max_pixels)
+        except (InvalidImageError, TooLargeError) as error:
+            raise InvalidImageError(f"{pair.label}: {error}") from error
+        return pair, header, metadata
+
+
+def _decoded(data: bytes, max_pixels: int) -> ImageHeader:
+    """The header of an image that can be decoded to its end."""
+    header = read_header(data, max_pixels=max_pixels)
+    decode(data, max_pixels=max_pixels)
+    return header
+
+
+def _in_percent(record: ImageRecord) -> ImageRecord:
+    for kind in images.KINDS:
+        for finding in getattr(record, f"{kind}_detections"):
+            finding.confidence = finding.confidence * 100
+    return record

@@ -1,0 +1,77 @@
+"""Login and logout."""
+
+from __future__ import annotations
+
+from fastapi import Form
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ...api.operation import Endpoint
+from ...errors import NotAuthenticatedError
+from ..auth import COOKIE, SESSION, Login, Role
+from ..loop import Loop
+from ..wire import Done, LoginAnswer, Token
+
+
+def endpoints(loop: Loop) -> list[Endpoint]:
+    operations = LoginOperations(loop)
+    return [
+        Endpoint(
+            method="POST",
+            path="/api/login",
+            run=operations.log_in,
+            options={"tags": ["login"], "summary": "Log in by form; the session is kept in a cookie"},
+        ),
+        Endpoint(
+            method="POST",
+            path="/api/token",
+            run=operations.make_token,
+            options={"tags": ["login"], "summary": "Log in by form; the session comes as bearer token"},
+        ),
+        Endpoint(
+            method="POST",
+            path="/api/logout",
+            run=operations.log_out,
+            options={"tags": ["login"], "summary": "End this session"},
+        ),
+    ]
+
+
+class LoginOperations:
+    """Answers logins and logouts."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._auth = loop.auth
+
+    async def log_in(
+        self, request: Request, response: Response, username: str = Form(default=""), password: str = Form(default="")
+    ) -> LoginAnswer:
+        """Log in. Earlier sessions stay valid. With empty name and password one is a guest, as a detector needs it."""
+        login = await self._log_in(request, username, password)
+        # Never Secure on plain http: nodes would keep such a cookie but not send it.
+        response.set_cookie(
+            COOKIE,
+            login.token,
+            max_age=int(SESSION.total_seconds()),
+            path="/",
+            httponly=True,
+            samesite="lax",
+            secure=request.url.scheme == "https",
+        )
+        return LoginAnswer(username=login.caller.name, role="admin" if login.caller.role is Role.ADMIN else "guest")
+
+    async def make_token(self, request: Request, username: str = Form(), password: str = Form()) -> Token:
+        """Log in and get a token, to be sent with each request as `Authorization: Bearer …`."""
+        login = await self._log_in(request, username, password)
+        if login.expires is None:
+            raise NotAuthenticatedError("a token needs a user name")
+        return Token(access_token=login.token, expires=int(login.expires.timestamp()))
+
+    async def log_out(self, request: Request, response: Response) -> Done:
+        """End the session of this request. Other sessions of the same user stay valid."""
+        await self._auth.log_out(request)
+        response.delete_cookie(COOKIE, path="/")
+        return Done()
+
+    async def _log_in(self, request: Request, username: str, password: str) -> Login:
+        return await self._auth.log_in(username, password, request.client.host if request.client else "")

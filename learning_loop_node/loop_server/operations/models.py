@@ -1,0 +1,259 @@
+"""Models: one per version, each in one or several formats."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from fastapi import Depends, Query
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from ...api.operation import Endpoint
+from ...errors import InvalidRequestError, NotFoundError
+from ..loop import Loop
+from ..model_files import ModelFiles, complete_categories, file_names, keep_archive, unpacked
+from ..names import check_format, check_version, next_version
+from ..storage import models, projects
+from ..storage.tables import CategoryRow, ModelFormatRow, ModelRow, ProjectRow
+from ..uploads import Part, read_json, received_parts
+from ..wire import FormatFile, ModelRecord, Models, StoredModel
+from .forms import MODEL_FORM
+from .projects import PROJECT
+
+MAX_PARTS = 10_000
+CATEGORIES_FIELD = "categories"
+
+
+def endpoints(loop: Loop) -> list[Endpoint]:
+    operations = ModelOperations(loop)
+    nodes, users = [Depends(loop.auth.for_nodes)], [Depends(loop.auth.for_users)]
+    return [
+        Endpoint(
+            method="GET",
+            path=f"{PROJECT}/models",
+            run=operations.all,
+            access=users,
+            options={"tags": ["models"], "summary": "The models of a project"},
+        ),
+        Endpoint(
+            method="POST",
+            path=f"{PROJECT}/models/{{model_format}}",
+            run=operations.add,
+            access=users,
+            options={"tags": ["models"], "summary": "Add a model", "openapi_extra": MODEL_FORM},
+        ),
+        Endpoint(
+            method="PUT",
+            path=f"{PROJECT}/models/{{model_id}}/{{model_format}}/file",
+            run=operations.add_format,
+            access=users,
+            options={"tags": ["models"], "summary": "Add a format to a model", "openapi_extra": MODEL_FORM},
+        ),
+        Endpoint(
+            method="GET",
+            path=f"{PROJECT}/models/{{model_id}}/{{model_format}}/file",
+            run=operations.download,
+            access=nodes,
+            options={"tags": ["models"], "summary": "Download a model", "response_class": FileResponse},
+        ),
+    ]
+
+
+class ModelOperations:
+    """Answers requests for models."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+
+    async def all(
+        self,
+        organization: str,
+        project: str,
+        model_format: str | None = Query(default=None, alias="format", description="Only models that have it."),
+    ) -> Models:
+        """The models of a project, oldest first."""
+        async with self._loop.database.reading() as session:
+            row = await projects.project_named(session, organization, project)
+            found = await models.models_of(session, row.id)
+            formats = await models.formats_of(session, found)
+        records = [_record(model, formats[model.id]) for model in found if formats[model.id]]
+        return Models(models=[entry for entry in records if model_format is None or model_format in entry.formats])
+
+    async def add(
+        self,
+        organization: str,
+        project: str,
+        model_format: str,
+        request: Request,
+        version: str | None = Query(default=None, description="Digits and dots; without it the next free one."),
+        comment: str = Query(default="", max_length=4096),
+    ) -> StoredModel:
+        """Add a model: one zip or single files, as parts named `files`.
+
+        `model.json` is completed with id, version, format, organization, project and host, and made where it is
+        missing. Its categories may also come as form field `categories`; without any they are those of the project.
+        """
+        check_format(model_format)
+        if version is not None:
+            check_version(version)
+        row, known = await self._project(organization, project)
+        async with self._received(request) as parts:
+            files, field = _split(parts)
+            async with unpacked(files, self._loop.incoming) as model:
+                information = _information(model, await _text(field), known, row.id)
+                stored = await self._reserve(row, version, comment, request.url.netloc, information)
+                try:
+                    await self._keep(row, stored, model_format, model, information)
+                except BaseException:
+                    await self._give_up(stored)
+                    raise
+        return StoredModel(id=stored.id, version=stored.version)
+
+    async def add_format(
+        self, organization: str, project: str, model_id: str, model_format: str, request: Request
+    ) -> StoredModel:
+        """Add the same model in another format; 409 if it has this one already."""
+        check_format(model_format)
+        row, known = await self._project(organization, project)
+        async with self._loop.database.reading() as session:
+            stored = await models.model_by_id(session, row.id, model_id)
+            await models.refuse_taken_format(session, model_id, model_format)
+        async with self._received(request) as parts:
+            files, field = _split(parts)
+            async with unpacked(files, self._loop.incoming) as model:
+                information = _information(model, await _text(field), known, row.id, stored.information)
+                await self._keep(row, stored, model_format, model, information)
+        return StoredModel(id=stored.id, version=stored.version)
+
+    async def download(self, organization: str, project: str, model_id: str, model_format: str) -> Response:
+        """The model as a flat zip. `Range` gets a part of it; `X-Content-SHA256` is the hash of the whole."""
+        async with self._loop.database.reading() as session:
+            row = await projects.project_named(session, organization, project)
+            model = await models.model_by_id(session, row.id, model_id)
+            archive = await models.find_format(session, model_id, model_format)
+        if archive is None:
+            raise NotFoundError(f"the model {model.version} has no format {model_format!r}")
+        digest = base64.b64encode(bytes.fromhex(archive.sha256)).decode()
+        headers = {
+            # Nodes make a folder of the name, and take everything after `filename=` for it.
+            "Content-Disposition": f'attachment; filename="model_{model.id}_{model_format}.zip"',
+            "ETag": f'"{archive.sha256}"',
+            "X-Content-SHA256": archive.sha256,
+            "Repr-Digest": f"sha-256=:{digest}:",
+        }
+        path = await self._loop.blobs.path(archive.sha256)
+        return FileResponse(path, media_type="application/zip", headers=headers)
+
+    def _received(self, request: Request) -> AbstractAsyncContextManager[list[Part]]:
+        limit = self._loop.settings.max_request_bytes
+        return received_parts(request, folder=self._loop.incoming, max_bytes=limit, max_parts=MAX_PARTS)
+
+    async def _project(self, organization: str, project: str) -> tuple[ProjectRow, Sequence[CategoryRow]]:
+        async with self._loop.database.reading() as session:
+            row = await projects.project_named(session, organization, project)
+            return row, await projects.categories_of(session, row)
+
+    async def _reserve(
+        self, project: ProjectRow, version: str | None, comment: str, host: str, information: dict[str, Any]
+    ) -> ModelRow:
+        """Take the version before the files are packed: it stands in them, and nobody else may get it."""
+        async with self._loop.database.writing() as session:
+            taken = await models.versions(session, project.id)
+            if version is not None:
+                await models.refuse_taken_version(session, project.id, version)
+            row = ModelRow(
+                id=str(uuid4()),
+                project_id=project.id,
+                version=version or next_version(list(taken)),
+                host=host,
+                comment=comment,
+                created=datetime.now(UTC),
+                information=information,
+            )
+            session.add(row)
+        return row
+
+    async def _keep(
+        self,
+        project: ProjectRow,
+        stored: ModelRow,
+        model_format: str,
+        model: ModelFiles,
+        information: dict[str, Any],
+    ) -> None:
+        completed = information | {
+            "host": stored.host,
+            "organization": project.organization,
+            "project": project.name,
+            "version": stored.version,
+            "id": stored.id,
+            "format": model_format,
+        }
+        blob = await keep_archive(model, completed, self._loop.blobs)
+        async with self._loop.database.writing() as session:
+            await models.refuse_taken_format(session, stored.id, model_format)
+            session.add(
+                ModelFormatRow(
+                    model_id=stored.id,
+                    format=model_format,
+                    sha256=blob.sha256,
+                    size_bytes=blob.size_bytes,
+                    files=file_names(model),
+                    created=datetime.now(UTC),
+                )
+            )
+
+    async def _give_up(self, stored: ModelRow) -> None:
+        async with self._loop.database.writing() as session:
+            await models.forget(session, stored.id)
+
+
+def _split(parts: Sequence[Part]) -> tuple[list[Part], Part | None]:
+    """The files, and the field with the categories if there is one."""
+    fields = [part for part in parts if part.name == CATEGORIES_FIELD]
+    if len(fields) > 1:
+        raise InvalidRequestError(f"the form has the field {CATEGORIES_FIELD!r} twice")
+    files = [part for part in parts if part.name != CATEGORIES_FIELD]
+    if not files:
+        raise InvalidRequestError("the form has no part named 'files'; a model needs at least one file")
+    return files, fields[0] if fields else None
+
+
+async def _text(field: Part | None) -> bytes | None:
+    return await field.read() if field is not None else None
+
+
+def _information(
+    model: ModelFiles,
+    field: bytes | None,
+    known: Sequence[CategoryRow],
+    project_id: str,
+    former: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What `model.json` says beyond the loop's own knowledge; `former` is that of the model's first format."""
+    information = (former or {}) | (model.information or {})
+    given = information.get("categories")
+    if field is not None:
+        given = read_json(field, CATEGORIES_FIELD)
+    if given is None:
+        given = [category.name for category in known]
+    return information | {"categories": complete_categories(given, known, project_id)}
+
+
+def _record(model: ModelRow, formats: Sequence[ModelFormatRow]) -> ModelRecord:
+    return ModelRecord(
+        id=model.id,
+        version=model.version,
+        host=model.host,
+        formats=[row.format for row in formats],
+        created=model.created.isoformat(),
+        comment=model.comment,
+        archives={
+            row.format: FormatFile(sha256=row.sha256, size_bytes=row.size_bytes, files=row.files) for row in formats
+        },
+    )

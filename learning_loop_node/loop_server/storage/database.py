@@ -1,0 +1,134 @@
+"""The database: engine, sessions, one writer at a time on SQLite."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event, text
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from ...errors import SettingError, StorageFullError
+from .migration import migrate
+
+FILE_NAME = "loop.sqlite"
+BUSY_S = 30.0
+"""How long a writer waits for another process that writes."""
+
+READERS = 8
+
+
+class Database:
+    """Sessions for reading and for writing. Open before use; what `writing` answered for is on the disk."""
+
+    def __init__(self, url: str) -> None:
+        self._url = _async_url(url)
+        self._engine: AsyncEngine | None = None
+        self._writer = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Bring the schema up to date and connect."""
+        self._engine = self._make_engine()
+        await migrate(self._engine, self._file)
+
+    async def aclose(self) -> None:
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await engine.dispose()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session that sees one state of the database; what it changes is dropped."""
+        async with AsyncSession(self._opened, expire_on_commit=False) as session:
+            yield session
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncSession]:
+        """A session whose changes are kept, all of them or, if the block raises, none."""
+        async with self._writer if self._file else _anybody(), self.reading() as session:
+            if self._file:
+                await session.connection(execution_options={"is_writing": True})
+            try:
+                yield session
+                await session.commit()
+            except OperationalError as error:
+                if "disk is full" in str(error) or "disk I/O" in str(error):
+                    raise StorageFullError(f"the database cannot be written: {error.orig}") from error
+                raise
+
+    async def check(self) -> None:
+        """Raise if the database does not answer."""
+        async with self.reading() as session:
+            await session.execute(text("SELECT 1"))
+
+    @property
+    def _opened(self) -> AsyncEngine:
+        if self._engine is None:
+            raise RuntimeError("the database is not open")
+        return self._engine
+
+    @property
+    def _file(self) -> Path | None:
+        """The file of a SQLite database, None for a server."""
+        return Path(self._url.database) if self._url.get_backend_name() == "sqlite" and self._url.database else None
+
+    def _make_engine(self) -> AsyncEngine:
+        if self._file is None:
+            return _engine_of(self._url)
+        engine = _engine_of(
+            self._url, pool_size=READERS, max_overflow=0, connect_args={"timeout": BUSY_S, "check_same_thread": False}
+        )
+        event.listen(engine.sync_engine, "connect", _configure_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return engine
+
+
+def sqlite_url(folder: Path) -> str:
+    """The database that a loop has unless told otherwise."""
+    return f"sqlite:///{folder / FILE_NAME}"
+
+
+def _async_url(text_: str) -> URL:
+    try:
+        url = make_url(text_)
+    except ArgumentError as error:
+        raise SettingError(
+            f"LOOP_DATABASE_URL={text_!r} is not an address such as sqlite:////data/loop.sqlite"
+        ) from error
+    backend = url.get_backend_name()
+    if backend == "sqlite":
+        if url.database in (None, "", ":memory:"):
+            raise SettingError("LOOP_DATABASE_URL must name a file: sqlite:////data/loop.sqlite")
+        return url.set(drivername="sqlite+aiosqlite")
+    return url
+
+
+def _engine_of(url: URL, **options: Any) -> AsyncEngine:
+    try:
+        return create_async_engine(url, **options)
+    except (ModuleNotFoundError, NoSuchModuleError, ArgumentError) as error:
+        raise SettingError(f"LOOP_DATABASE_URL={url.render_as_string()} cannot be used: {error}") from error
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, see below
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """A writer takes the lock at the start: one that has read before could no longer get it."""
+    is_writing = connection.get_execution_options().get("is_writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+
+
+@asynccontextmanager
+async def _anybody() -> AsyncIterator[None]:
+    yield

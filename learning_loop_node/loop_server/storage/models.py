@@ -1,0 +1,82 @@
+"""Models, their formats, and which one is deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ...errors import NotFoundError, RefusedError
+from .tables import DeploymentRow, ModelFormatRow, ModelRow
+
+
+async def versions(session: AsyncSession, project_id: str) -> Sequence[str]:
+    return (await session.scalars(select(ModelRow.version).where(ModelRow.project_id == project_id))).all()
+
+
+async def models_of(session: AsyncSession, project_id: str) -> Sequence[ModelRow]:
+    """All models, oldest first."""
+    query = select(ModelRow).where(ModelRow.project_id == project_id).order_by(ModelRow.created, ModelRow.id)
+    return (await session.scalars(query)).all()
+
+
+async def formats_of(session: AsyncSession, models: Sequence[ModelRow]) -> dict[str, list[ModelFormatRow]]:
+    """The formats of these models by the model's id."""
+    query = select(ModelFormatRow).where(ModelFormatRow.model_id.in_([model.id for model in models]))
+    result: dict[str, list[ModelFormatRow]] = {model.id: [] for model in models}
+    for row in await session.scalars(query.order_by(ModelFormatRow.created, ModelFormatRow.format)):
+        result[row.model_id].append(row)
+    return result
+
+
+async def model_by_id(session: AsyncSession, project_id: str, model_id: str) -> ModelRow:
+    model = await session.get(ModelRow, model_id)
+    if model is None or model.project_id != project_id:
+        raise NotFoundError(f"there is no model {model_id} in this project")
+    return model
+
+
+async def model_by_version(session: AsyncSession, project_id: str, version: str) -> ModelRow:
+    query = select(ModelRow).where(ModelRow.project_id == project_id, ModelRow.version == version)
+    model = await session.scalar(query)
+    if model is None:
+        raise NotFoundError(f"there is no model with version {version} in this project")
+    return model
+
+
+async def refuse_taken_version(session: AsyncSession, project_id: str, version: str) -> None:
+    if version in await versions(session, project_id):
+        raise RefusedError(f"there is a model with version {version} already; choose another one, or leave it out")
+
+
+async def refuse_taken_format(session: AsyncSession, model_id: str, model_format: str) -> None:
+    if await find_format(session, model_id, model_format) is not None:
+        raise RefusedError(f"the model {model_id} is stored in format {model_format} already")
+
+
+async def find_format(session: AsyncSession, model_id: str, model_format: str) -> ModelFormatRow | None:
+    return await session.get(ModelFormatRow, (model_id, model_format))
+
+
+async def deployed(session: AsyncSession, project_id: str) -> ModelRow | None:
+    """The model that detectors should run, None if nobody has chosen one."""
+    chosen = DeploymentRow.model_id == ModelRow.id
+    return await session.scalar(
+        select(ModelRow).join(DeploymentRow, chosen).where(DeploymentRow.project_id == project_id)
+    )
+
+
+async def deploy(session: AsyncSession, model: ModelRow) -> None:
+    await session.merge(DeploymentRow(project_id=model.project_id, model_id=model.id, changed=datetime.now(UTC)))
+
+
+async def forget(session: AsyncSession, model_id: str) -> None:
+    """Remove a model that never got its files."""
+    await session.execute(delete(ModelRow).where(ModelRow.id == model_id))
+
+
+async def forget_unfinished(session: AsyncSession) -> None:
+    """Remove all models whose upload was interrupted by the end of the process."""
+    await session.execute(delete(ModelRow).where(ModelRow.id.not_in(select(ModelFormatRow.model_id))))
