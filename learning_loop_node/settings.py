@@ -72,6 +72,7 @@ class NodeSettings(Group):
     use_backdoor_controls: bool = Field(
         default=False, description="Offer operations meant for tests, such as `/reset`."
     )
+    reload: bool = Field(default=False, description="`run_node` starts the program anew when a source file changes.")
 
 
 class DetectorSettings(Group):
@@ -197,6 +198,7 @@ ENVIRONMENT = (
     Variable(name="LOOP_PROJECT", group="loop", field="project", older="PROJECT"),
     Variable(name="SKIP_REPEAT_ON_START", group="node", field="skip_repeat_on_start", parse=_truth),
     Variable(name="USE_BACKDOOR_CONTROLS", group="node", field="use_backdoor_controls", parse=_truth),
+    Variable(name="UVICORN_RELOAD", group="node", field="reload", parse=_truth),
     Variable(name="MIN_UNCERTAIN_THRESHOLD", group="detector", field="min_uncertain_threshold"),
     Variable(name="MAX_UNCERTAIN_THRESHOLD", group="detector", field="max_uncertain_threshold"),
     Variable(name="VERSION_CONTROL_DEFAULT", group="detector", field="version_control_default", parse=_version_mode),
