@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from ..errors import (
+    BusyError,
     DeadlineError,
     DetectionFailedError,
     ForbiddenError,
@@ -13,8 +14,10 @@ from ..errors import (
     LoopUnreachableError,
     ModelRefusedError,
     NodeError,
+    NoModelError,
     NotAuthenticatedError,
     NotFoundError,
+    RateLimitedError,
     RefusedError,
     SettingError,
     StorageFullError,
@@ -36,9 +39,9 @@ class ExitStatus(IntEnum):
 
 MEANINGS = {
     ExitStatus.OK: "done",
-    ExitStatus.FAILED: "something did not work out; what is said above",
+    ExitStatus.FAILED: "something did not work out",
     ExitStatus.USAGE: "wrong arguments or settings",
-    ExitStatus.UNREACHABLE: "loop or node cannot be reached",
+    ExitStatus.UNREACHABLE: "loop or node cannot be reached, or does not answer in time",
     ExitStatus.REFUSED: "loop or node was reached and refused",
 }
 
@@ -52,8 +55,11 @@ _STATUS: dict[type[NodeError], ExitStatus] = {
     ForbiddenError: ExitStatus.REFUSED,
     NotFoundError: ExitStatus.REFUSED,
     RefusedError: ExitStatus.REFUSED,
-    UnavailableError: ExitStatus.REFUSED,
-    DeadlineError: ExitStatus.REFUSED,
+    UnavailableError: ExitStatus.UNREACHABLE,
+    BusyError: ExitStatus.REFUSED,
+    NoModelError: ExitStatus.REFUSED,
+    RateLimitedError: ExitStatus.REFUSED,
+    DeadlineError: ExitStatus.UNREACHABLE,
     StorageFullError: ExitStatus.REFUSED,
     DetectionFailedError: ExitStatus.REFUSED,
     ModelRefusedError: ExitStatus.REFUSED,

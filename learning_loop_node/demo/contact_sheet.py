@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from .sighting import Judgement, Sighting
+from .sighting import TRANSPORT_NAMES, Judgement, Sighting
 
 COLUMNS = 6
 PICTURE = (288, 216)
@@ -96,7 +96,7 @@ def _draw_caption(draw: ImageDraw.ImageDraw, sighting: Sighting, left: int, top:
     name = photograph.name
     if not name.startswith(photograph.camera):
         name = f"{photograph.camera}: {name}"
-    model = f"model {sighting.model_version or '?'} by {sighting.transport}"
+    model = f"model {sighting.model_version or '?'} by {TRANSPORT_NAMES[sighting.transport]}"
     _draw_text(draw, name, left, top, PICTURE[0] - draw.textlength(model, font=_font(13)) - 8, INK)
     draw.text((left + PICTURE[0], top), model, fill=GREY, font=_font(13), anchor="ra")
     fate, color = fate_of(sighting)

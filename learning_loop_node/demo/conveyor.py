@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import IntEnum, auto
 
+from ..client.detector import Transport
 from ..data_classes import ImageMetadata
 from ..errors import NodeError
 from ..runtime.clock import Clock, SystemClock
 from .photographs import Photograph
-from .sighting import Sighting, Transport
+from .sighting import Sighting
 
 Send = Callable[[Photograph], Awaitable[ImageMetadata]]
 

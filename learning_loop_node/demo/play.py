@@ -11,18 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..client.detector import DetectorClient, Transport
 from ..client.http import LoopHttp
 from ..client.loop import LoopClient
 from ..data_classes import Category, Context
 from ..detector.backends.cascade import VERSION_TAG
+from ..enums import Autoupload
 from ..errors import ChildFailedError, NodeError
 from ..runtime.clock import Clock, SystemClock
 from ..runtime.threads import io_bound
 from .conveyor import Conveyor, Phase, Send
 from .models import CATEGORIES, COARSE, FINE, MODEL_FORMAT, DemoModel, pack
 from .photographs import Photograph
-from .senders import open_senders
-from .sighting import Sighting, Transport
+from .sighting import Sighting
 from .stage import Stage
 from .verdict import Facts, Stored, Verdict, judge
 
@@ -69,26 +70,34 @@ class Play:
         await self._deploy(COARSE)
         say("starting the detector node")
         await self.stage.start(self.stage.node)
-        async with open_senders(self.stage.node_url) as senders:
-            conveyor = await self._send(photographs, senders)
-        say("waiting until the outbox is empty")
-        status = await self._drained()
+        url = self.stage.node_url
+        async with DetectorClient(url) as rest, DetectorClient(url, transport=Transport.SOCKETIO) as events:
+            conveyor = await self._send(photographs, {Transport.REST: rest, Transport.SOCKETIO: events})
+            say("waiting until the outbox is empty")
+            status = await self._drained(rest)
         say("comparing what was sent with what the loop has")
         stored = await self._stored()
         return self._end(photographs, conveyor, status, stored, is_shipped)
 
-    async def _send(self, photographs: Sequence[Photograph], senders: Mapping[Transport, Send]) -> Conveyor:
+    async def _send(self, photographs: Sequence[Photograph], clients: Mapping[Transport, DetectorClient]) -> Conveyor:
         """Send the photographs while the model is switched and while the loop is stopped and started again."""
+
+        def sender(client: DetectorClient) -> Send:
+            return lambda photograph: client.detect(
+                photograph.jpeg, camera_id=photograph.camera, source=photograph.name, autoupload=Autoupload.FILTERED
+            )
+
+        senders = {transport: sender(client) for transport, client in clients.items()}
         conveyor = Conveyor(photographs, senders, on_answer=self._audience.on_answer, clock=self._clock)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(conveyor.run())
-                group.create_task(self._direct(conveyor))
+                group.create_task(self._direct(conveyor, clients[Transport.REST]))
         except* NodeError as failures:
             raise failures.exceptions[0] from None
         return conveyor
 
-    async def _direct(self, conveyor: Conveyor) -> None:
+    async def _direct(self, conveyor: Conveyor, node: DetectorClient) -> None:
         say, stage = self._audience.on_step, self.stage
         say(f"detecting with model {COARSE.version}")
         await conveyor.finish(Phase.FIRST_MODEL)
@@ -96,7 +105,7 @@ class Play:
         conveyor.begin(Phase.SWITCH)
         await self._deploy(FINE)
         await conveyor.finish(Phase.SWITCH)
-        await self._until_node_runs(FINE.version)
+        await self._until_node_runs(node, FINE.version)
         say("stopping the loop while images keep flowing")
         self._loop_exit_status = await stage.loop.stop()
         await conveyor.finish(Phase.LOOP_AWAY)
@@ -111,27 +120,32 @@ class Play:
         pushed = await self._loop.models.push([archive], MODEL_FORMAT, version=model.version)
         await self._loop.deployment.set(model_uuid=pushed.id)
 
-    async def _until_node_runs(self, version: str) -> None:
-        await self._until(
-            lambda status: status["model_version"] == version, SWITCH_S, f"the node did not switch to model {version}"
-        )
+    async def _until_node_runs(self, node: DetectorClient, version: str) -> None:
+        def runs_it(status: Mapping[str, Any]) -> bool:
+            return bool(status["model_version"] == version)
 
-    async def _drained(self) -> dict[str, Any]:
+        await self._until(node, runs_it, SWITCH_S, f"the node did not switch to model {version}")
+
+    async def _drained(self, node: DetectorClient) -> dict[str, Any]:
         """The node's counts when nothing is on its way any more."""
 
         def is_done(status: Mapping[str, Any]) -> bool:
             waiting = (status["detection"]["waiting"], status["relevance"]["waiting"], status["outbox"]["items"])
             return waiting == (0, 0, 0)
 
-        return await self._until(is_done, DRAIN_S, "the outbox did not become empty")
+        return await self._until(node, is_done, DRAIN_S, "the outbox did not become empty")
 
     async def _until(
-        self, is_done: Callable[[Mapping[str, Any]], bool], limit_s: float, complaint: str
+        self,
+        node: DetectorClient,
+        is_done: Callable[[Mapping[str, Any]], bool],
+        limit_s: float,
+        complaint: str,
     ) -> dict[str, Any]:
         deadline = self._clock.now() + limit_s
         while True:
             self.stage.check_running(self.stage.node)
-            status = await self.stage.node_status()
+            status = await node.status()
             if is_done(status):
                 return status
             if self._clock.now() > deadline:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .sighting import Judgement, Sighting
+from .sighting import TRANSPORT_NAMES, Judgement, Sighting
 from .verdict import Verdict
 
 STYLES = {
@@ -29,7 +29,7 @@ def table_of(sightings: Sequence[Sighting]) -> Table:
         table.add_row(
             sighting.photograph.name,
             sighting.photograph.camera,
-            sighting.transport,
+            TRANSPORT_NAMES[sighting.transport],
             sighting.model_version or "-",
             Text(sighting.error, "red") if sighting.error else _detections_of(sighting),
             "-" if sighting.causes is None else Text(", ".join(sighting.causes) or "no cause", "magenta"),

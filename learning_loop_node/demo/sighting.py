@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ..client.detector import Transport
 from ..data_classes import BoxDetection, ImageMetadata
 from ..detector.backends.cascade import VERSION_TAG
 from .photographs import Box, Photograph
 
 UNCERTAIN = (0.3, 0.6)
 """Confidences that the node's relevance filter takes for uncertain, unless it is told otherwise."""
+
+TRANSPORT_NAMES = {Transport.REST: "REST", Transport.SOCKETIO: "Socket.IO"}
 
 SHARE_ON_FACE = 0.3
 """A detection with less than this share of its area on a known face is a misfire."""
@@ -24,13 +27,6 @@ class Judgement(StrEnum):
     UNCERTAIN = "uncertain"
     WEAK = "weak"
     MISFIRE = "misfire"
-
-
-class Transport(StrEnum):
-    """How a photograph reached the node."""
-
-    REST = "REST"
-    SOCKET_IO = "Socket.IO"
 
 
 @dataclass(kw_only=True, slots=True)

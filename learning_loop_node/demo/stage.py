@@ -114,12 +114,6 @@ class Stage:
         )
         self.check_running(self.loop, self.node)
 
-    async def node_status(self) -> dict[str, object]:
-        """What the node has counted since its start."""
-        async with self._session.get(f"{self.node_url}/status") as answer:
-            answer.raise_for_status()
-            return dict(await answer.json())
-
 
 def free_ports(count: int) -> list[int]:
     """Loopback ports that nobody listens on."""

@@ -6,9 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..client.detector import Transport
 from ..detector.relevance.filter import RelevanceFilter
 from ..settings import DetectorSettings
-from .sighting import Judgement, Sighting, Transport
+from .sighting import TRANSPORT_NAMES, Judgement, Sighting
 
 MANY = 8
 """With fewer photographs, not every phase of the demo has one."""
@@ -96,8 +97,8 @@ def _detection_checks(facts: Facts) -> list[Check]:
         Check("every photograph sent was answered", f"{sent} sent = {detected} detected", sent == detected > 0),
         Check(
             "half of them over REST, half over Socket.IO",
-            " + ".join(f"{by_transport[transport]} {transport}" for transport in Transport),
-            abs(by_transport[Transport.REST] - by_transport[Transport.SOCKET_IO]) <= 1,
+            " + ".join(f"{by_transport[transport]} {name}" for transport, name in TRANSPORT_NAMES.items()),
+            abs(by_transport[Transport.REST] - by_transport[Transport.SOCKETIO]) <= 1,
         ),
         Check(
             "both models answered, and nobody else",

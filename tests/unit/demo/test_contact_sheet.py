@@ -8,10 +8,11 @@ from PIL import Image
 
 pytest.importorskip("skimage", reason="needs scikit-image (extra [demo])")
 
+from learning_loop_node.client.detector import Transport
 from learning_loop_node.data_classes import ImageMetadata
 from learning_loop_node.demo.contact_sheet import COLORS, PICTURE, draw_contact_sheet, fate_of, found_in
 from learning_loop_node.demo.photographs import Box, Photograph
-from learning_loop_node.demo.sighting import Judgement, Sighting, Transport
+from learning_loop_node.demo.sighting import Judgement, Sighting
 from tests.builders import jpeg, make_box, make_metadata
 
 FACE = Box(10, 10, 100, 100)

@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("skimage", reason="needs scikit-image (extra [demo])")
 
+from learning_loop_node.client.detector import Transport
 from learning_loop_node.data_classes import ImageMetadata
 from learning_loop_node.demo.conveyor import Conveyor, Phase, phases_of
 from learning_loop_node.demo.photographs import Photograph
-from learning_loop_node.demo.sighting import Transport
 from learning_loop_node.errors import DetectionFailedError
 from tests.builders import make_metadata
 from tests.clock import ManualClock

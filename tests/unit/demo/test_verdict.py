@@ -6,8 +6,9 @@ import pytest
 
 pytest.importorskip("skimage", reason="needs scikit-image (extra [demo])")
 
+from learning_loop_node.client.detector import Transport
 from learning_loop_node.demo.photographs import Box, Photograph
-from learning_loop_node.demo.sighting import Sighting, Transport
+from learning_loop_node.demo.sighting import Sighting
 from learning_loop_node.demo.verdict import MANY, Facts, Stored, expected_causes, judge
 from tests.builders import jpeg, make_box, make_metadata
 

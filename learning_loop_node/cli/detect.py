@@ -1,0 +1,133 @@
+"""`learning-loop detect`: what a detector node finds in pictures."""
+
+from __future__ import annotations
+
+import asyncio
+import glob
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import NodeError
+from .exit_status import ExitStatus, exit_status_of
+from .output import AsJson, print_json, stderr, stdout
+
+if TYPE_CHECKING:
+    from ..data_classes import ImageMetadata
+
+ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+"""What is taken from a folder; files that are named are sent whatever they are called."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    file: Path
+    found: ImageMetadata | None = None
+    error: NodeError | None = None
+
+
+def detect(
+    url: Annotated[str, typer.Argument(help="The node, such as http://127.0.0.1:8004.")],
+    images: Annotated[list[str], typer.Argument(help="Files, folders, or patterns such as 'photos/*.jpg'.")],
+    camera: Annotated[str | None, typer.Option(help="Camera id to send with them.", show_default=False)] = None,
+    autoupload: Annotated[
+        str, typer.Option(help="Which the node keeps for the loop: filtered, all, or disabled.")
+    ] = "disabled",
+    at_once: Annotated[int, typer.Option("--at-once", min=1, max=64, help="Pictures on their way at a time.")] = 4,
+    as_json: AsJson = False,
+) -> None:
+    """Send pictures to a detector node and print what it finds. The exit status is not 0 if one of them failed."""
+    files = _files_of(images)
+    results = asyncio.run(_detect_all(url, files, camera, autoupload, at_once))
+    if as_json:
+        print_json([_json_of(result) for result in results])
+    else:
+        for result in results:
+            _print(result)
+    raise typer.Exit(_status_of(results))
+
+
+async def _detect_all(
+    url: str, files: Sequence[Path], camera: str | None, autoupload: str, at_once: int
+) -> list[_Result]:
+    """The results in the order of the files."""
+    from rich.progress import Progress
+
+    from ..client.detector import DetectorClient
+    from ..runtime.threads import io_bound
+
+    few_at_once = asyncio.Semaphore(at_once)
+    console = stderr()
+
+    async def detect_one(file: Path) -> _Result:
+        async with few_at_once:
+            try:
+                found = await node.detect(await io_bound(file.read_bytes), camera_id=camera, autoupload=autoupload)
+            except NodeError as error:
+                return _Result(file, error=error)
+            finally:
+                progress.advance(bar)
+            return _Result(file, found)
+
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
+        bar = progress.add_task("detecting", total=len(files))
+        async with DetectorClient(url) as node:
+            return await asyncio.gather(*map(detect_one, files))
+
+
+def _files_of(names: Sequence[str]) -> list[Path]:
+    """Files, the pictures of folders, and what patterns match, which the shell left to us."""
+    files: list[Path] = []
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            found = sorted(file for file in path.rglob("*") if file.suffix.lower() in ENDINGS and file.is_file())
+        elif path.exists():
+            found = [path]
+        else:
+            found = sorted(file for file in map(Path, glob.glob(name, recursive=True)) if file.is_file())  # noqa: PTH207
+        if not found:
+            raise typer.BadParameter(f"there is no picture {name}", param_hint="IMAGES")
+        files += found
+    return files
+
+
+def _status_of(results: Sequence[_Result]) -> ExitStatus:
+    errors = [result.error for result in results if result.error is not None]
+    if not errors:
+        return ExitStatus.OK
+    if len(errors) == len(results):
+        statuses = {exit_status_of(error) for error in errors}
+        return statuses.pop() if len(statuses) == 1 else ExitStatus.FAILED
+    return ExitStatus.FAILED
+
+
+def _print(result: _Result) -> None:
+    if result.found is None:
+        stderr().print(f"{result.file}: {result.error}", style="red", soft_wrap=True)
+        return
+    stdout().print(f"{result.file}: {_count_of(len(result.found))}", soft_wrap=True)
+    for detection in _detections_of(result.found):
+        stdout().print(f"  {detection}", soft_wrap=True)
+
+
+def _json_of(result: _Result) -> dict[str, Any]:
+    if result.error is not None:
+        return {"image": str(result.file), "error": str(result.error), "code": result.error.code}
+    return {"image": str(result.file), "detections": result.found}
+
+
+def _count_of(count: int) -> str:
+    return "nothing" if count == 0 else f"{count} detection{'s' if count > 1 else ''}"
+
+
+def _detections_of(found: ImageMetadata) -> list[object]:
+    return [
+        *found.box_detections,
+        *found.point_detections,
+        *found.segmentation_detections,
+        *found.classification_detections,
+    ]
