@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import aiohttp
 import numpy as np
-from yarl import URL
 
 from ..api.replies import STATUS
 from ..data_classes import AboutResponse, ImageMetadata, ImagesMetadata, ModelVersionResponse
@@ -28,7 +27,7 @@ from ..images import LARGEST_PIXELS, ImageInput, decode, encode_jpeg, read_heade
 from ..runtime.threads import io_bound
 from .event_channel import EventChannel
 from .failures import FOREIGN, error_of_answer
-from .http import read_body, timeout_of
+from .http import read_body, timeout_of, web_origin
 
 W = TypeVar("W", OutboxMode, OperationMode)
 
@@ -245,15 +244,10 @@ class DetectorClient:
 
 
 def _origin_of(url: str) -> str:
-    text = url if "://" in url else f"http://{url}"
-    try:
-        parsed = URL(text)
-        is_complete = bool(parsed.host) and parsed.port is not None and parsed.scheme in ("http", "https")
-    except ValueError:
-        is_complete = False
-    if not is_complete:
+    origin = web_origin(url if "://" in url else f"http://{url}")
+    if origin is None:
         raise InvalidRequestError(f"{url!r} is no address of a detector; http://robot:8004 would be one")
-    return str(parsed.origin())
+    return origin
 
 
 def _options(

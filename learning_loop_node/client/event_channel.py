@@ -38,13 +38,11 @@ class EventChannel:
         self._connecting = asyncio.Lock()
         self._waiting: set[asyncio.Future[Any]] = set()
         self._limit_bytes: int | None = None
-        self._client = socketio.AsyncClient(
-            reconnection=False, handle_sigint=False, http_session=session, logger=False, engineio_logger=False
-        )
-        self._client.on("disconnect", self._on_disconnect)
+        self._client: socketio.AsyncClient | None = None
 
     async def aclose(self) -> None:
-        await self._client.disconnect()
+        if self._client is not None:
+            await self._client.disconnect()
 
     async def call(self, event: str, data: Any = None, *, timeout_s: float, size_bytes: int = 0) -> Any:
         """What the node acknowledges the event with; raises the error that it names instead.
@@ -54,16 +52,16 @@ class EventChannel:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                await self._connect()
+                client = await self._connect()
                 await self._check_size(size_bytes)
-                reply = await self._ask(event, data)
+                reply = await self._ask(client, event, data)
         except TimeoutError as error:
             raise DeadlineError(f"no answer to {event} from {self._origin} within {timeout_s:g} s") from error
         if isinstance(reply, dict) and isinstance(reply.get("error"), str):
             raise error_of_code(reply.get("code"), reply["error"]) or RefusedError(reply["error"])
         return reply
 
-    async def _ask(self, event: str, data: Any) -> Any:
+    async def _ask(self, client: socketio.AsyncClient, event: str, data: Any) -> Any:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.add(answer)
 
@@ -72,23 +70,30 @@ class EventChannel:
                 answer.set_result(values[0] if len(values) == 1 else values or None)
 
         try:
-            await self._client.emit(event, data, callback=acknowledge)
+            await client.emit(event, data, callback=acknowledge)
             return await answer
         except (socketio.exceptions.SocketIOError, *FOREIGN) as error:
             raise self._lost(error) from error
         finally:
             self._waiting.discard(answer)
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> socketio.AsyncClient:
         async with self._connecting:
-            if self._client.connected:
-                return
+            if self._client is not None and self._client.connected:
+                return self._client
+            # A client that has lost its connection cannot be used again at once, so each connection has its own.
+            client = socketio.AsyncClient(
+                reconnection=False, handle_sigint=False, http_session=self._session, logger=False, engineio_logger=False
+            )
+            client.on("disconnect", self._on_disconnect)
             try:
-                await self._client.connect(
+                await client.connect(
                     self._origin, socketio_path=SOCKET_IO_PATH, transports=["websocket"], wait_timeout=CONNECT_S
                 )
-            except (socketio.exceptions.SocketIOError, ValueError, *FOREIGN) as error:
+            except (socketio.exceptions.SocketIOError, *FOREIGN) as error:
                 raise UnavailableError(f"no Socket.IO connection to {self._origin}: {error}") from error
+            self._client = client
+            return client
 
     async def _check_size(self, size_bytes: int) -> None:
         if size_bytes <= SMALL_BYTES:

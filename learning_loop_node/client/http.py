@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -227,16 +228,23 @@ def origin_of(host: str) -> str:
     scheme, separator, rest = host.strip().rpartition("://")
     if not separator:
         scheme = "https" if SECURE_HOST in rest else "http"
-    try:
-        url = URL(f"{scheme}://{rest.rstrip('/')}")
-        is_complete = bool(url.host) and url.port is not None
-    except ValueError:
-        is_complete = False
-    if not is_complete or scheme not in ("http", "https"):
+    origin = web_origin(f"{scheme}://{rest.rstrip('/')}")
+    if origin is None:
+        if "@" in host:
+            raise SettingError("LOOP_HOST must not contain a login; use LOOP_USERNAME and LOOP_PASSWORD")
         raise SettingError(f"LOOP_HOST={host}: must be a host name, with `:port` if needed, such as 127.0.0.1:8000")
-    if url.user or url.password:
-        raise SettingError("LOOP_HOST must not contain a login; use LOOP_USERNAME and LOOP_PASSWORD")
-    return str(url).rstrip("/")
+    return origin
+
+
+def web_origin(address: str) -> str | None:
+    """Scheme, host and port of an address and nothing else; None if it has more, or less."""
+    try:
+        url = URL(address)
+        is_complete = url.scheme in ("http", "https") and url.port is not None
+    except ValueError:
+        return None
+    is_name = re.fullmatch(r"[\w.:-]+", url.host or "") is not None
+    return str(url.origin()) if is_complete and is_name and not url.user and url.path == "/" else None
 
 
 def timeout_of(timeout_s: float | None, stall_s: float | None = None) -> aiohttp.ClientTimeout:

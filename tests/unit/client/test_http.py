@@ -51,7 +51,7 @@ def test_origin_of(host: str, origin: str) -> None:
     assert origin_of(host) == origin
 
 
-@pytest.mark.parametrize("host", ["", "  ", "a:b", "ftp://loop", "loop:99999", "ada:secret@loop"])
+@pytest.mark.parametrize("host", ["", "  ", "a:b", "ftp://loop", "loop:99999", "ada:secret@loop", "a b", "loop/path"])
 def test_a_host_that_is_none_is_named(host: str) -> None:
     with pytest.raises(SettingError, match="LOOP_HOST") as error:
         origin_of(host)
