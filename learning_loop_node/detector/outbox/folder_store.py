@@ -53,22 +53,20 @@ class FolderStore:
         self._quarantine = Quarantine(path / "quarantine", quarantine_items, quarantine_bytes, self._disk)
         self._arriving: set[str] = set()
         self._left_alone: set[Path] = set()
-        self._gone = 0
+        self._found = self._gone = 0
         self._is_open = False
         # Held while names in the lanes change, never while waiting for a sync.
         self._lock = threading.RLock()
 
     def open(self) -> None:
-        with self._lock:
-            if self._is_open:
-                return
+        for folder in (self._tmp, self._quarantine.path, *map(self._lane, (True, False))):
+            self._make_sure_of(folder)
+        if not self._is_open:
             self._is_open = True
-            for folder in (self._tmp, self._quarantine.path, *map(self._lane, (True, False))):
-                self._make_sure_of(folder)
             for entry in _entries(self._tmp):
                 self._try_to_delete(entry)
-            self._quarantine.open()
-            self.refresh()
+        self._quarantine.open()
+        self.refresh()
 
     def add(self, jpeg: bytes, metadata: bytes, *, is_priority: bool) -> Item:
         with self._lock:
@@ -170,6 +168,7 @@ class FolderStore:
                 size_bytes=self._lanes.size_bytes,
                 oldest_at=self._lanes.oldest_at(),
                 quarantine_items=len(self._quarantine),
+                found=self._found,
                 quarantined=self._quarantine.received,
                 quarantine_dropped=self._quarantine.dropped,
                 gone=self._gone,
@@ -225,8 +224,10 @@ class FolderStore:
             return None
         except (ItemDamagedError, OSError) as error:
             reason = str(error) if isinstance(error, ItemDamagedError) else error.strerror or str(error)
+            self._found += 1
             self._set_apart(Path(entry.path), reason)
             return None
+        self._found += 1
         self._names.seen(item.name)
         return item
 

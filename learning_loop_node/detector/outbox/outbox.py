@@ -70,6 +70,7 @@ class Outbox:
         """Finish the saves that have begun. Closing twice is fine; saving afterwards opens it again."""
         await self._stop_own_upload()
         await self._saver.aclose()
+        self._is_open = False
 
     async def save(
         self, image: ImageInput, image_metadata: ImageMetadata | None = None, upload_priority: bool = False
@@ -100,7 +101,7 @@ class Outbox:
             size_bytes=usage.size_bytes,
             oldest_age_s=None if usage.oldest_at is None else max(0.0, time.time() - usage.oldest_at),
             quarantine_items=usage.quarantine_items,
-            found=counts.found,
+            found=usage.found,
             saved=counts.saved,
             refused=counts.refused,
             sent=counts.sent,
@@ -189,7 +190,6 @@ class Outbox:
             if self._is_open:
                 return
             self.store.open()
-            self.counts.found = self.store.usage().items
             self._is_open = True
         if self._settings.outbox.disk_full is DiskFull.OLDEST:
             self._make_room(0, is_priority=True)

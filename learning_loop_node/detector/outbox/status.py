@@ -20,12 +20,8 @@ class Dropped(StrEnum):
 
 @dataclass(kw_only=True, slots=True)
 class Counts:
-    """Images since the start: `found + saved = sent + items + quarantined + dropped`.
+    """What the outbox and its uploader count, in images since the start; the store counts the rest."""
 
-    Dropped from quarantine counts twice, there and in `quarantined`.
-    """
-
-    found: int = 0
     saved: int = 0
     refused: int = 0
     sent: int = 0
@@ -37,8 +33,10 @@ class Counts:
 class OutboxStatus:
     """How many images wait, and what became of the others since the start.
 
-    `items`, `priority_items` and `size_bytes` wait now; `oldest_age_s` is None if nothing waits. `refused`: saves that
-    failed; `retried`: failed tries, one per image in the batch. `last_error` is None while the loop takes what it gets.
+    `found + saved = sent + items + quarantined + dropped`, except that what a full quarantine gives up is counted in
+    `quarantined`, too. `found`: there at the start, or brought by hand since. `items`, `priority_items` and
+    `size_bytes` wait now; `oldest_age_s` is None if nothing waits. `refused`: saves that failed; `retried`: failed
+    tries, one per image in the batch. `last_error` is None while the loop takes what it gets.
     """
 
     mode: OutboxMode

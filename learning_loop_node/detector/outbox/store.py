@@ -53,9 +53,10 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """How full a store is. The last three count since it was opened.
+    """How full a store is. What follows `quarantine_items` counts since it was made.
 
-    `gone`: items deleted by hand; `quarantine_dropped`: quarantined items that made room for others.
+    `found`: what was there at the start or was brought by hand; `gone`: items deleted by hand;
+    `quarantine_dropped`: quarantined items that made room for others.
     """
 
     items: int = 0
@@ -63,6 +64,7 @@ class Usage:
     size_bytes: int = 0
     oldest_at: float | None = None
     quarantine_items: int = 0
+    found: int = 0
     quarantined: int = 0
     quarantine_dropped: int = 0
     gone: int = 0
@@ -77,7 +79,10 @@ class OutboxStore(Protocol):
         ...
 
     def open(self) -> None:
-        """Find what is there from earlier. Never raises: what is no item goes to quarantine. Twice is fine."""
+        """Find what is there from earlier. Never raises: what is no item goes to quarantine.
+
+        May be called again, to find what became of it meanwhile.
+        """
         ...
 
     def add(self, jpeg: bytes, metadata: bytes, *, is_priority: bool) -> Item:

@@ -116,7 +116,10 @@ def linked(ending: str) -> Callable[[Path], None]:
 
 
 def renamed(name: str) -> Callable[[Path], None]:
-    return lambda folder: folder.rename(folder.parent / name) and None
+    def rename(folder: Path) -> None:
+        folder.rename(folder.parent / name)
+
+    return rename
 
 
 def replaced_by_link(folder: Path) -> None:
@@ -207,13 +210,26 @@ def test_leftovers_of_a_crash_are_cleaned(path: Path):
     assert list((path / "tmp").iterdir()) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everywhere")
-def test_a_folder_that_may_not_be_read(path: Path):
+@pytest.mark.parametrize("mode", [pytest.param(0, id="not read"), pytest.param(0o500, id="read only")])
+def test_a_folder_without_rights(path: Path, mode: int):
     folder = put_older_item(path)
-    folder.chmod(0)
+    folder.chmod(mode)
+    if os.access(folder, os.W_OK):
+        pytest.skip("root may read and write everywhere")
     store = opened(path)
+    assert len(waiting(store)) == (1 if mode else 0)
+    assert store.remove(waiting(store)) + store.usage().quarantined == 1
+    store.refresh()
     assert waiting(store) == []
-    assert store.usage().quarantined == 1
+
+
+def test_opening_again_finds_what_became_of_it(path: Path):
+    store = opened(path)
+    store.add(b"1", b"{}", is_priority=False)
+    shutil.rmtree(path)
+    store.open()
+    assert (path / "normal").is_dir()
+    assert (store.usage().items, store.usage().gone) == (0, 1)
 
 
 class RefusingDisk(HastyDisk):
@@ -222,7 +238,14 @@ class RefusingDisk(HastyDisk):
     def make_folder(self, folder: Path) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    make_folder_aside = sync = delete = make_folder
+    def make_folder_aside(self, folder: Path) -> None:
+        self.make_folder(folder)
+
+    def sync(self, folder: Path) -> None:
+        self.make_folder(folder)
+
+    def delete(self, path: Path) -> None:
+        self.make_folder(path)
 
     def write(self, file: Path, content: bytes) -> None:
         self.make_folder(file)

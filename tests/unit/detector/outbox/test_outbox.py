@@ -44,9 +44,13 @@ async def save(outbox: Outbox, *names: str, priority: bool = False) -> None:
         await outbox.save(jpeg(), ImageMetadata(tags=[name]), priority)
 
 
+def test_constructing_touches_nothing(tmp_path: Path):
+    Outbox(settings=make_settings(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_empty(tmp_path: Path):
     outbox = Outbox(settings=make_settings(tmp_path))
-    assert os.listdir(tmp_path) == []
     await outbox.open()
     status = outbox.status()
     assert (status.items, status.size_bytes, status.oldest_age_s, status.dropped) == (0, 0, None, {})
