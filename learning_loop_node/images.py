@@ -34,8 +34,11 @@ LARGEST_SIDE = 16_384  # of a raw array
 LARGEST_PIXELS = LARGEST_SIDE**2  # of any image, whatever the settings say
 
 _LARGEST_JPEG_SIDE = 65_500  # what libjpeg can write
-_MAX_SCANS = 200  # a progressive JPEG has about ten; each one costs a pass over all pixels
-_MAX_CHUNKS = 64  # parts of a PNG or WebP that are looked at for the orientation
+_USUAL_SCANS = 20  # of a progressive JPEG, at most; each scan is a pass over all pixels
+_MAX_SCANNED_PIXELS = 1_280_000_000  # of all scans, where there are more; about two seconds
+_MAX_SEGMENTS = 4096  # of a JPEG before its pixels; a large colour profile takes 255
+_MAX_CHUNKS = 64  # of a PNG or WebP, looked at for the orientation
+_MAX_METADATA_BYTES = 2**20  # EXIF or XMP, looked at for the orientation
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +188,7 @@ _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 def _jpeg_header(data: bytes) -> ImageHeader:
     """Follow the segments up to the first scan, as libjpeg does, and see that the last scan is not cut off."""
     position, frame, is_progressive, exif, xmp = 2, -1, False, b"", b""
-    while True:
+    for _ in range(_MAX_SEGMENTS):
         if data[position] != 0xFF:
             position = data.find(b"\xff", position)
             if position < 0:
@@ -206,11 +209,15 @@ def _jpeg_header(data: bytes) -> ImageHeader:
             segment = data[position + 2 : position + length]
             if segment.startswith(b"Exif\0\0"):
                 exif = exif + segment[6:] if exif else segment
+                if len(exif) > _MAX_METADATA_BYTES:
+                    raise InvalidImageError(f"the JPEG has more than {_MAX_METADATA_BYTES} bytes of EXIF data")
             elif segment.startswith(_XMP_IN_JPEG):
                 xmp = segment
         elif marker in _SOF_MARKERS and frame < 0:
             frame, is_progressive = position + 3, marker in _PROGRESSIVE
         position += length
+    else:
+        raise InvalidImageError(f"the JPEG has more than {_MAX_SEGMENTS} segments before its pixels")
     if frame < 0:
         raise InvalidImageError("the JPEG has no frame header before its pixels")
     if data.rfind(b"\xff\xd9", position) < 0:
@@ -232,11 +239,14 @@ def _png_header(data: bytes) -> ImageHeader:
         if name == b"IDAT":
             break
         if name == b"eXIf":
-            exif = data[position + 8 : position + 8 + length]
+            exif = _metadata(data, position + 8, length)
         elif name == b"iTXt" and data.startswith(b"XML:com.adobe.xmp\0", position + 8):
-            xmp = data[position + 8 : position + 8 + length]
+            xmp = _metadata(data, position + 8, length)
         position += 12 + length
     return ImageHeader("png", width, height, _orientation(exif, xmp))
+
+
+_WEBP_METADATA = 0x08 | 0x04  # flags for EXIF and XMP; libwebp passes over what is not announced
 
 
 def _webp_header(data: bytes) -> ImageHeader:
@@ -254,12 +264,12 @@ def _webp_header(data: bytes) -> ImageHeader:
     if len(data) < 30:
         raise InvalidImageError("the image ends within its header")
     chunks, position = {b"EXIF": b"", b"XMP ": b""}, 12
-    for _ in range(_MAX_CHUNKS if kind == b"VP8X" else 0):
+    for _ in range(_MAX_CHUNKS if kind == b"VP8X" and data[20] & _WEBP_METADATA else 0):
         if position + 8 > len(data):
             break
         name, length = struct.unpack_from("<4sI", data, position)
         if name in chunks:
-            chunks[name] = data[position + 8 : position + 8 + length]
+            chunks[name] = _metadata(data, position + 8, length)
         position += 8 + length + (length & 1)
     return ImageHeader("webp", width, height, _orientation(chunks[b"EXIF"], chunks[b"XMP "]))
 
@@ -276,6 +286,11 @@ def _bmp_header(data: bytes) -> ImageHeader:
 
 
 # Orientation
+
+
+def _metadata(data: bytes, start: int, length: int) -> bytes:
+    return data[start : start + min(length, _MAX_METADATA_BYTES)]
+
 
 _XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
@@ -301,12 +316,11 @@ def _exif_orientation(exif: bytes) -> int | None:
         return None
     (start,) = struct.unpack_from(f"{order}I", tiff, 4)
     (count,) = struct.unpack_from(f"{order}H", tiff, start)
-    found = None
     for entry in range(start + 2, min(start + 2 + 12 * count, len(tiff) - 11), 12):
         tag, kind, values = struct.unpack_from(f"{order}HHI", tiff, entry)
         if tag == _ORIENTATION_TAG and values == 1 and kind in _EXIF_INTEGERS:
-            (found,) = struct.unpack_from(order + _EXIF_INTEGERS[kind], tiff, entry + 8)
-    return found
+            return int(struct.unpack_from(order + _EXIF_INTEGERS[kind], tiff, entry + 8)[0])
+    return None
 
 
 _TURNED: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
@@ -332,8 +346,10 @@ def _upright(pixels: Pixels, orientation: int) -> Pixels:
 
 
 def _decode_jpeg(data: bytes, header: ImageHeader) -> Pixels:
-    if header.is_progressive and data.count(b"\xff\xda") > _MAX_SCANS:
-        raise InvalidImageError(f"the JPEG has more than {_MAX_SCANS} scans")
+    if header.is_progressive:
+        scans = data.count(b"\xff\xda")
+        if scans > _USUAL_SCANS and scans * header.width * header.height > _MAX_SCANNED_PIXELS:
+            raise InvalidImageError(f"the JPEG has {scans} scans, too many for its size")
     if header.channels == 4:  # libjpeg knows no way from CMYK to RGB
         return _decode_with_pillow(data, header)
     try:

@@ -240,10 +240,23 @@ def test_other_truncated_images_are_refused(form, part):
 
 
 def test_a_jpeg_of_endless_scans_is_refused():
-    data = jpeg(photo_image(), progressive=True)
-    start, end = data.index(b"\xff\xda"), len(data) - 2
+    data = jpeg(Image.new("L", (4000, 4000), 80), progressive=True)
+    last = data.rindex(b"\xff\xda")
     with pytest.raises(InvalidImageError, match="scans"):
-        decode(data[:start] + data[start:end] * 50 + b"\xff\xd9")
+        decode(data[:last] + data[last:-2] * 80 + b"\xff\xd9")
+
+
+@pytest.mark.parametrize(
+    ("repeated", "text"),
+    [
+        pytest.param(b"\xff\xe0\0\2", "segments", id="segments"),
+        pytest.param(b"\xff", "segments", id="fill bytes"),
+        pytest.param(b"\xff\xe1\xff\xff" + b"Exif\0\0".ljust(65533, b"\0"), "EXIF", id="exif"),
+    ],
+)
+def test_an_endless_header_is_refused(repeated, text):
+    with pytest.raises(InvalidImageError, match=text):
+        read_header(b"\xff\xd8\xff" + repeated[1:] + repeated * (5_000_000 // len(repeated)), max_pixels=PIXELS)
 
 
 def test_mutated_images_are_decoded_as_with_pillow_or_refused():
