@@ -99,11 +99,15 @@ class Auth:
             return Login(GUEST_TOKEN, Caller("anybody", Role.ADMIN), None)
         if not username and not password and not self._settings.require_node_token:
             return Login(GUEST_TOKEN, Caller("", Role.GUEST), None)
-        self._attempts.check(address)
+        if not username:
+            raise NotAuthenticatedError(
+                "a user name is needed (LOOP_USERNAME and LOOP_PASSWORD): guests are not let in"
+            )
+        self._attempts.check(address, username)
         async with self._database.reading() as session:
             user = await users.user_named(session, username)
         if not await self._passwords.match(password, user.password_hash if user else None) or user is None:
-            self._attempts.failed(address)
+            self._attempts.failed(address, username)
             raise NotAuthenticatedError("user name or password is wrong")
         now = _now()
         login = Login(secrets.token_urlsafe(32), Caller(user.name, Role[user.role]), now + SESSION)

@@ -14,11 +14,11 @@ from uuid import NAMESPACE_OID, uuid5
 
 from pydantic import TypeAdapter, ValidationError
 
-from ..errors import InvalidRequestError
+from ..errors import ArchiveRefusedError, InvalidRequestError
 from ..runtime.archive import pack, unpack
 from ..runtime.threads import io_bound
 from .pairs import describe
-from .storage.blobs import Blob, BlobStore
+from .storage.blobs import Blob, BlobStore, disk_errors
 from .storage.tables import CategoryRow
 from .uploads import CHUNK_BYTES, Part, read_json
 from .wire import NewCategory
@@ -26,6 +26,7 @@ from .wire import NewCategory
 MODEL_JSON = "model.json"
 MAX_MODEL_JSON_BYTES = 4 * 2**20
 ARCHIVE = ".archive.zip"
+LONGEST_NAME_BYTES = 200
 
 _CATEGORIES = TypeAdapter(list[NewCategory | str])
 
@@ -44,32 +45,19 @@ async def unpacked(parts: Sequence[Part], incoming: Path) -> AsyncIterator[Model
     """The files of an upload: zips are unpacked, everything else is taken as it is. They vanish with the block."""
     work = Path(await io_bound(mkdtemp, dir=incoming))
     try:
-        loose = work / "loose"
-        await io_bound(loose.mkdir)
-        folders = [loose]
-        for number, part in enumerate(parts):
-            name = PurePosixPath(part.filename.replace("\\", "/")).name
-            if part.name != "files" or name in ("", ".", ".."):
-                raise InvalidRequestError(
-                    f"part {part.name!r}: a model's files are parts named 'files' with a file name"
-                )
-            # Only the name makes a zip: the weights of some frameworks are zips, too.
-            is_zip = PurePosixPath(name).suffix.lower() == ".zip"
-            file = work / f"{number}.zip" if is_zip else loose / name
-            await _save(part, file)
-            if is_zip:
-                folders.append(work / str(number))
-                await io_bound(unpack, file, folders[-1])
-                await io_bound(file.unlink)
-        files = await io_bound(_flat, folders)
-        yield ModelFiles(work, list(files.values()), await io_bound(_read_information, files.get(MODEL_JSON)))
+        with disk_errors():
+            folders = [await _lay_out(part, work / str(number)) for number, part in enumerate(parts)]
+            files = await io_bound(_flat, folders)
+            information = await io_bound(_read_information, files.get(MODEL_JSON))
+        yield ModelFiles(work, list(files.values()), information)
     finally:
         await io_bound(shutil.rmtree, work, ignore_errors=True)
 
 
 async def keep_archive(model: ModelFiles, information: dict[str, Any], blobs: BlobStore) -> Blob:
     """Pack the files together with this `model.json` and keep the zip."""
-    archive = await io_bound(_pack, model, information)
+    with disk_errors():
+        archive = await io_bound(_pack, model, information)
     return await blobs.write(_chunks(archive))
 
 
@@ -102,9 +90,34 @@ def complete_categories(given: Any, known: Iterable[CategoryRow], project_id: st
     return result
 
 
+async def _lay_out(part: Part, folder: Path) -> Path:
+    """Put what a part holds into this new folder."""
+    name = _name_of(part)
+    await io_bound(folder.mkdir)
+    # Only the name makes a zip: the weights of some frameworks are zips, too.
+    if PurePosixPath(name).suffix.lower() != ".zip":
+        await _save(part, folder / name)
+        return folder
+    archive = folder.with_name(f"{folder.name}.zip")
+    await _save(part, archive)
+    try:
+        await io_bound(unpack, archive, folder)
+    except ArchiveRefusedError as error:
+        raise ArchiveRefusedError(f"{name}: {error}") from error
+    await io_bound(archive.unlink)
+    return folder
+
+
+def _name_of(part: Part) -> str:
+    if part.name != "files":
+        raise InvalidRequestError(f"the form has a part {part.name!r}; a model's files are parts named 'files'")
+    name = PurePosixPath(part.filename.replace("\\", "/")).name
+    if name in ("", "..") or not name.isprintable() or len(name.encode()) > LONGEST_NAME_BYTES:
+        raise InvalidRequestError(f"file name {name[:80]!r} must be 1 to {LONGEST_NAME_BYTES} bytes of printable text")
+    return name
+
+
 async def _save(part: Part, file: Path) -> None:
-    if await io_bound(file.exists):
-        raise InvalidRequestError(f"there are two files {file.name}")
     stream = await io_bound(file.open, "wb")
     try:
         async for chunk in part.chunks():

@@ -1,14 +1,14 @@
-"""Reads multipart requests as a stream: small parts stay in memory, large ones go to a file in the loop's folder."""
+"""Reads multipart requests as a stream: small ones stay in memory, large ones go to a file in the loop's folder."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
+import os
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -16,13 +16,14 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
-from ..errors import InvalidRequestError, StorageFullError, TooLargeError
+from ..errors import InvalidRequestError, TooLargeError
 from ..runtime.threads import io_bound
+from .storage.blobs import disk_errors
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-IN_MEMORY_BYTES = 2 * 2**20
+IN_MEMORY_BYTES = 16 * 2**20
 CHUNK_BYTES = 2**20
 
 HOW = "send multipart/form-data, as curl -F 'files=@name' does"
@@ -30,45 +31,37 @@ HOW = "send multipart/form-data, as curl -F 'files=@name' does"
 
 @dataclass
 class Part:
-    """One part of a request. Its content is in memory or, if large, in a file that lives as long as the request."""
+    """One part of a request. Its content can be read while the request is open."""
 
     name: str
     filename: str
     headers: dict[str, str]
-    size_bytes: int = 0
-    _start: bytearray = field(default_factory=bytearray)
-    _file: BinaryIO | None = None
+    size_bytes: int
+    _offset: int
+    _contents: _Contents
 
     async def read(self) -> bytes:
-        if self._file is None:
-            return bytes(self._start)
-        return await io_bound(self._read_at, 0, self.size_bytes)
+        return await self._contents.read(self._offset, self.size_bytes)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        for offset in range(0, self.size_bytes, CHUNK_BYTES):
-            if self._file is None:
-                yield bytes(self._start[offset : offset + CHUNK_BYTES])
-            else:
-                yield await io_bound(self._read_at, offset, CHUNK_BYTES)
-
-    def _read_at(self, offset: int, length: int) -> bytes:
-        assert self._file is not None
-        self._file.seek(offset)
-        return self._file.read(length)
+        end = self._offset + self.size_bytes
+        for offset in range(self._offset, end, CHUNK_BYTES):
+            yield await self._contents.read(offset, min(CHUNK_BYTES, end - offset))
 
 
 @asynccontextmanager
 async def received_parts(
     request: Request, *, folder: Path, max_bytes: int, max_parts: int
 ) -> AsyncIterator[list[Part]]:
-    """All parts of a request, in their order. `folder` takes the large ones while the block is open.
+    """All parts of a request, in their order. Their contents, if large, lie in `folder` while the block is open.
 
     `TooLargeError` is raised before or while reading; `InvalidRequestError` says what is wrong with the form.
     """
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
         raise TooLargeError(f"the request has {announced} bytes; the limit is {max_bytes}")
-    reader = _Reader(folder, max_parts)
+    contents = _Contents(folder)
+    reader = _Reader(contents, max_parts)
     parser = _parser_of(request, reader)
     received = 0
     try:
@@ -78,8 +71,7 @@ async def received_parts(
                 if received > max_bytes:
                     raise TooLargeError(f"the request has more than {max_bytes} bytes")
                 parser.write(chunk)
-                if reader.waiting_bytes > CHUNK_BYTES:
-                    await io_bound(reader.spill)
+                await contents.make_room()
             parser.finalize()
             if not reader.is_complete:
                 raise InvalidRequestError(f"the form ends in the middle; {HOW}")
@@ -87,23 +79,68 @@ async def received_parts(
             raise InvalidRequestError(f"the form cannot be read ({error}); {HOW}") from error
         except ClientDisconnect as error:
             raise InvalidRequestError("the client went away in the middle of the request") from error
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise StorageFullError("the loop's disk is full") from error
-            raise
         yield reader.parts
     finally:
-        reader.close()
+        contents.close()
+
+
+class _Contents:
+    """The contents of all parts of a request, one after the other: in memory, or all in a file without a name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.size_bytes = 0
+        self._folder = folder
+        self._tail = bytearray()
+        self._file: BinaryIO | None = None
+
+    def append(self, data: bytes) -> None:
+        self._tail += data
+        self.size_bytes += len(data)
+
+    async def make_room(self) -> None:
+        """Move what is in memory into the file if it is too much."""
+        if len(self._tail) > IN_MEMORY_BYTES:
+            with disk_errors():
+                await io_bound(self._spill)
+
+    async def read(self, offset: int, length: int) -> bytes:
+        if self._file is None:
+            return bytes(self._tail[offset : offset + length])
+        with disk_errors():
+            return await io_bound(self._read_file, offset, length)
+
+    def close(self) -> None:
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+
+    def _spill(self) -> None:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115
+        view = memoryview(self._tail)
+        while view:
+            view = view[os.write(self._file.fileno(), view) :]
+        view.release()
+        self._tail = bytearray()
+
+    def _read_file(self, offset: int, length: int) -> bytes:
+        assert self._file is not None
+        if self._tail:
+            self._spill()
+        pieces = []
+        while length > 0 and (piece := os.pread(self._file.fileno(), length, offset)):
+            pieces.append(piece)
+            offset, length = offset + len(piece), length - len(piece)
+        return b"".join(pieces)
 
 
 class _Reader:
     """Collects what the parser finds."""
 
-    def __init__(self, folder: Path, max_parts: int) -> None:
+    def __init__(self, contents: _Contents, max_parts: int) -> None:
         self.parts: list[Part] = []
         self.is_complete = False
-        self.waiting_bytes = 0
-        self._folder = folder
+        self._contents = contents
         self._max_parts = max_parts
         self._headers: dict[str, str] = {}
         self._header = bytearray()
@@ -119,22 +156,6 @@ class _Reader:
             "on_headers_finished": self._open_part,
             "on_end": self._end,
         }
-
-    def spill(self) -> None:
-        """Move what waits in memory into files, where it is too much. Runs in a thread, while the parser rests."""
-        for part in self.parts:
-            if part._file is None and part.size_bytes > IN_MEMORY_BYTES:
-                part._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115
-            if part._file is not None and part._start:
-                part._file.write(part._start)
-                part._start.clear()
-        self.waiting_bytes = 0
-
-    def close(self) -> None:
-        for part in self.parts:
-            if part._file is not None:
-                with contextlib.suppress(OSError):
-                    part._file.close()
 
     def _begin(self) -> None:
         if len(self.parts) >= self._max_parts:
@@ -157,14 +178,11 @@ class _Reader:
         if disposition != b"form-data" or b"name" not in options:
             raise InvalidRequestError(f"part {len(self.parts) + 1} of the form has no name; {HOW}")
         name, filename = (options.get(key, b"").decode("utf-8", "replace") for key in (b"name", b"filename"))
-        self.parts.append(Part(name=name, filename=filename, headers=self._headers))
+        self.parts.append(Part(name, filename, self._headers, 0, self._contents.size_bytes, self._contents))
 
     def _take(self, data: bytes, start: int, end: int) -> None:
-        part = self.parts[-1]
-        part._start += data[start:end]
-        part.size_bytes += end - start
-        if part.size_bytes > IN_MEMORY_BYTES:
-            self.waiting_bytes += end - start
+        self._contents.append(data[start:end])
+        self.parts[-1].size_bytes += end - start
 
     def _end(self) -> None:
         self.is_complete = True

@@ -5,10 +5,14 @@ from __future__ import annotations
 from fastapi import Depends
 
 from ...api.operation import Endpoint
+from ...data_classes import codec
+from ...errors import InvalidRequestError
 from ..loop import Loop
 from ..storage import detectors, projects
 from ..wire import DetectorRecord, DetectorReport, Detectors, Done
 from .projects import PROJECT
+
+MAX_STATUS_BYTES = 64 * 1024
 
 
 def endpoints(loop: Loop) -> list[Endpoint]:
@@ -39,9 +43,12 @@ class DetectorOperations:
 
     async def report(self, organization: str, project: str, report: DetectorReport) -> Done:
         """Keep the status of a detector; the last one counts."""
+        status = report.model_dump(mode="json")
+        if len(codec.to_json(status)) > MAX_STATUS_BYTES:
+            raise InvalidRequestError(f"the status has more than {MAX_STATUS_BYTES} bytes; shorten errors")
         async with self._loop.database.writing() as session:
             row = await projects.project_named(session, organization, project)
-            await detectors.keep_report(session, row.id, report.uuid, report.model_dump())
+            await detectors.keep_report(session, row.id, report.uuid, status)
         return Done()
 
     async def all(self, organization: str, project: str) -> Detectors:

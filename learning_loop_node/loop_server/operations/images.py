@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
 from fastapi import Depends, Query
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -23,6 +27,8 @@ from .projects import PROJECT, category_record
 MAX_BATCH_BYTES = 512 * 2**20
 MAX_PARTS = 1000
 MAX_IDS = 1000
+PORTION_BYTES = 32 * 2**20
+DECODE_AT_ONCE = 2
 TURNED = (5, 6, 7, 8)
 """EXIF orientations that exchange width and height."""
 
@@ -78,11 +84,26 @@ def endpoints(loop: Loop) -> list[Endpoint]:
     ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedImage:
+    """An image that can be decoded, with metadata that can be understood."""
+
+    pair: Pair
+    key: str | None
+    header: ImageHeader
+    metadata: Metadata
+
+    @property
+    def is_turned(self) -> bool:
+        return self.header.orientation in TURNED
+
+
 class ImageOperations:
     """Answers requests for images."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
+        self._decoding = asyncio.Semaphore(DECODE_AT_ONCE)
 
     async def receive(self, organization: str, project: str, request: Request) -> Response:
         """Store images with their detections, all of the request or, with any error, none.
@@ -154,9 +175,9 @@ class ImageOperations:
         )
 
     async def _read(self, request: Request) -> list[NewImage]:
-        """The images of a request, checked, their content kept.
+        """The images of a request: all of them checked first, then their content kept.
 
-        What is too large is answered like every other wrong content (422): nodes then send the images one by one.
+        What is too large is answered like every other wrong content (422): nodes then send fewer images at once.
         """
         limit = min(self._loop.settings.max_request_bytes, MAX_BATCH_BYTES)
         try:
@@ -164,31 +185,49 @@ class ImageOperations:
                 request, folder=self._loop.incoming, max_bytes=limit, max_parts=MAX_PARTS
             ) as parts:
                 checked = [await self._check(pair) for pair in pairs_of(parts)]
-                kept = await self._loop.blobs.write_all([await pair.image.read() for pair, _, _ in checked])
+                return [image for some in _portions(checked) for image in await self._keep(some)]
         except TooLargeError as error:
             raise InvalidRequestError(f"{error}; send fewer images at once") from error
-        return [
-            NewImage(
-                label=pair.label,
-                key=pair.key,
-                sha256=blob.sha256,
-                size_bytes=blob.size_bytes,
-                format=header.format,
-                width=header.height if header.orientation in TURNED else header.width,
-                height=header.width if header.orientation in TURNED else header.height,
-                metadata=metadata,
-            )
-            for (pair, header, metadata), blob in zip(checked, kept, strict=True)
-        ]
 
-    async def _check(self, pair: Pair) -> tuple[Pair, ImageHeader, Metadata]:
+    async def _check(self, pair: Pair) -> CheckedImage:
+        key = pair.key
         metadata = read_metadata(pair.metadata.filename, await pair.metadata.read()) if pair.metadata else Metadata()
-        _ = pair.key
         try:
-            header = await io_bound(_decoded, await pair.image.read(), self._loop.settings.max_pixels)
+            async with self._decoding:
+                header = await io_bound(_decoded, await pair.image.read(), self._loop.settings.max_pixels)
         except (InvalidImageError, TooLargeError) as error:
             raise InvalidImageError(f"{pair.label}: {error}") from error
-        return pair, header, metadata
+        return CheckedImage(pair=pair, key=key, header=header, metadata=metadata)
+
+    async def _keep(self, some: Sequence[CheckedImage]) -> list[NewImage]:
+        blobs = await self._loop.blobs.write_all([await image.pair.image.read() for image in some])
+        return [
+            NewImage(
+                label=image.pair.label,
+                key=image.key,
+                sha256=blob.sha256,
+                size_bytes=blob.size_bytes,
+                format=image.header.format,
+                width=image.header.height if image.is_turned else image.header.width,
+                height=image.header.width if image.is_turned else image.header.height,
+                metadata=image.metadata,
+            )
+            for image, blob in zip(some, blobs, strict=True)
+        ]
+
+
+def _portions(images: Sequence[CheckedImage]) -> Iterator[list[CheckedImage]]:
+    """Groups of images that may be in memory together."""
+    portion: list[CheckedImage] = []
+    size_bytes = 0
+    for image in images:
+        if portion and size_bytes + image.pair.image.size_bytes > PORTION_BYTES:
+            yield portion
+            portion, size_bytes = [], 0
+        portion.append(image)
+        size_bytes += image.pair.image.size_bytes
+    if portion:
+        yield portion
 
 
 def _decoded(data: bytes, max_pixels: int) -> ImageHeader:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...api.operation import Endpoint
-from ...errors import NotAuthenticatedError
+from ...errors import InvalidRequestError, NotAuthenticatedError
 from ..auth import COOKIE, SESSION, Login, Role
 from ..loop import Loop
 from ..wire import Done, LoginAnswer, Token
@@ -74,4 +74,7 @@ class LoginOperations:
         return Done()
 
     async def _log_in(self, request: Request, username: str, password: str) -> Login:
+        kind = request.headers.get("content-type", "")
+        if kind and not kind.lower().startswith(("application/x-www-form-urlencoded", "multipart/form-data")):
+            raise InvalidRequestError(f"username and password must be fields of a form, not {kind}")
         return await self._auth.log_in(username, password, request.client.host if request.client else "")

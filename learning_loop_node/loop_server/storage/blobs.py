@@ -66,7 +66,7 @@ class FolderBlobs:
     async def write(self, chunks: AsyncIterable[bytes]) -> Blob:
         digest, size_bytes = hashlib.sha256(), 0
         aside = self._unfinished / uuid4().hex
-        with _translated():
+        with disk_errors():
             stream: BinaryIO = await io_bound(aside.open, "wb")
             try:
                 async for chunk in chunks:
@@ -84,7 +84,7 @@ class FolderBlobs:
         return blob
 
     async def write_all(self, contents: Sequence[bytes]) -> list[Blob]:
-        with _translated():
+        with disk_errors():
             return await io_bound(self._write_all, contents)
 
     async def path(self, sha256: str) -> Path:
@@ -145,7 +145,8 @@ def _finish(stream: BinaryIO) -> None:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def disk_errors() -> Iterator[None]:
+    """A disk that keeps nothing more becomes `StorageFullError`."""
     try:
         yield
     except OSError as error:
