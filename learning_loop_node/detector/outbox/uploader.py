@@ -285,7 +285,10 @@ class Uploader:
         self._accepted += 1
         self._failures = self._doubts = 0
         self._outbox.last_error = None
-        self._outbox.counts.sent += await io_bound(self._store.remove, items)
+        # Counted first, so that an empty outbox has counted all; what others removed meanwhile was counted there.
+        self._outbox.counts.sent += len(items)
+        removed_count = await io_bound(self._store.remove, items)
+        self._outbox.counts.sent -= len(items) - removed_count
 
     async def _blame(self, item: Item, error: NodeError, verdict: Verdict, since: int) -> bool:
         """Note that an image failed alone. False if the loop is in doubt."""

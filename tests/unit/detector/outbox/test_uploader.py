@@ -119,6 +119,7 @@ async def test_several_batches_are_on_their_way_at_once(rig: Rig):
         await rig.until(rig.is_empty)
     assert rig.loop.most_in_flight == 3
     assert set(rig.loop.got.arrivals.values()) == {1}
+    assert rig.outbox.status().sent == 200
 
 
 async def test_batches_are_bounded_by_bytes(rig: Rig):
