@@ -11,7 +11,7 @@ import orjson
 import socketio
 
 from ..data_classes import codec
-from ..errors import InvalidRequestError, NodeError
+from ..errors import InvalidDataError, InvalidRequestError, NodeError
 from .operation import Nothing, Operation
 from .replies import error_event
 
@@ -32,7 +32,7 @@ class FastJson:
     def dumps(value: Any, **_options: Any) -> str:
         try:
             return codec.to_json(value).decode()
-        except TypeError:
+        except InvalidDataError:
             return json.dumps(value)
 
     @staticmethod

@@ -1,0 +1,5 @@
+"""Old path of `annotation_tool`."""
+
+from .annotation_tool import AnnotationData, SegmentationAnnotation, ToolOutput, UserInput
+
+__all__ = ["AnnotationData", "SegmentationAnnotation", "ToolOutput", "UserInput"]

@@ -1,0 +1,5 @@
+"""Old path of `client.data_exchanger`."""
+
+from .client.data_exchanger import DataExchanger, DownloadError
+
+__all__ = ["DataExchanger", "DownloadError"]

@@ -1,0 +1,1 @@
+"""Old path of what lives in `images`, `runtime`, `settings` and `node`."""

@@ -1,0 +1,144 @@
+"""What programs for 0.18 to 0.27 import is found where they import it."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+# Paths that are there for old programs only; the real things live elsewhere.
+OLD_PATHS = {
+    "globals": "GLOBALS",
+    "loop_communication": "LoopCommunicator LoopCommunicationException retry_on_429 SLEEP_TIME_ON_429 "
+    "MAX_RETRIES_ON_429",
+    "data_exchanger": "DataExchanger DownloadError",
+    "rest": "router",
+    "data_classes.general": "AboutResponse AnnotationNodeStatus Category Context DetectorStatus ErrorConfiguration "
+    "ModelInformation ModelVersionResponse NodeState NodeStatus",
+    "data_classes.annotation_data": "AnnotationData SegmentationAnnotation ToolOutput UserInput",
+    "helpers": "",
+    "helpers.background_tasks": "create create_lazy",
+    "helpers.entrypoint": "node_parser run_node VRAM_LIMIT_GB_FLAG VRAM_LIMIT_GB_HELP",
+    "helpers.environment_reader": "read_from_env organization project username password host ssl_certificate_path",
+    "helpers.log_conf": "init",
+    "helpers.misc": "create_task get_free_memory_mb is_valid_image delete_corrupt_images create_resource_paths "
+    "create_image_folder create_project_folder create_training_folder delete_all_training_folders read_or_create_uuid "
+    "ensure_socket_response is_valid_uuid4 images_for_ids activate_asyncio_warnings jpg_bytes_to_numpy_array "
+    "numpy_array_to_jpg_bytes numpy_image_from_dict ImageData ImageFormat image_format_of image_from_dict",
+    "helpers.run": "io_bound",
+    "detector.exceptions": "NodeNeedsRestartError",
+    "detector.categories": "category_by_index category_by_name",
+    "detector.geometry": "clip_box clip_point",
+    "detector.postprocess": "Prediction post_process non_max_suppression bbox_iou predictions_from_xyxy "
+    "to_image_metadata to_detections MIN_BOX_SIZE",
+    "detector.inbox_filter": "",
+    "detector.inbox_filter.relevance_filter": "RelevanceFilter",
+    "detector.inbox_filter.cam_observation_history": "CamObservationHistory",
+}
+# Paths that have kept their name.
+KEPT_PATHS = {
+    "data_classes": "Category Context Errors Observation Training",
+    "enums": "VersionMode OperationMode OutboxMode AnnotationEventType CategoryType TrainerState",
+    "node": "Node NodeConnectionError",
+    "detector": "DetectorLogic DetectorLogicFactory",
+    "detector.detector_logic": "DetectorLogic DetectorLogicFactory",
+    "detector.detector_node": "DetectorNode DetectorUnavailableError step_into fix_shape_detections _ActiveDetector "
+    "_Initializing _Updating _unwrap_detector",
+    "detector.outbox": "Outbox",
+    "trainer.trainer_node": "TrainerNode",
+    "data_classes.annotations": "BoxAnnotation PointAnnotation ClassificationAnnotation",
+}
+PARAMETERS = {
+    "loop_communication.LoopCommunicator": "",
+    "loop_communication.retry_on_429": "func",
+    "loop_communication.LoopCommunicator.get": "self path requires_login api_prefix timeout",
+    "loop_communication.LoopCommunicator.put": "self path files requires_login api_prefix timeout **kwargs",
+    "loop_communication.LoopCommunicator.post": "self path requires_login api_prefix timeout **kwargs",
+    "loop_communication.LoopCommunicator.delete": "self path requires_login api_prefix timeout **kwargs",
+    "data_exchanger.DataExchanger": "context loop_communicator",
+    "helpers.background_tasks.create": "coroutine *name",
+    "helpers.background_tasks.create_lazy": "coroutine *name",
+    "helpers.entrypoint.node_parser": "*description *legacy_env_prefix *vram_limit",
+    "helpers.entrypoint.run_node": "app args",
+    "helpers.environment_reader.read_from_env": "possible_names ignore_errors",
+    "helpers.environment_reader.host": "default",
+    "helpers.log_conf.init": "",
+    "helpers.misc.create_task": "coroutine *loop",
+    "helpers.misc.is_valid_image": "filename check_jpeg",
+    "helpers.misc.delete_corrupt_images": "image_folder check_jpeg",
+    "helpers.misc.create_resource_paths": "organization_name project_name image_ids",
+    "helpers.misc.create_image_folder": "project_folder",
+    "helpers.misc.create_project_folder": "context",
+    "helpers.misc.create_training_folder": "project_folder trainings_id",
+    "helpers.misc.read_or_create_uuid": "identifier",
+    "helpers.misc.images_for_ids": "image_ids image_folder",
+    "helpers.misc.jpg_bytes_to_numpy_array": "jpg_bytes",
+    "helpers.misc.numpy_array_to_jpg_bytes": "image_array",
+    "helpers.misc.numpy_image_from_dict": "image_data",
+    "helpers.misc.image_from_dict": "image_data",
+    "helpers.run.io_bound": "func *args **kwargs",
+    "detector.categories.category_by_index": "model_information index",
+    "detector.geometry.clip_box": "*x1 *y1 *width *height *img_width *img_height",
+    "detector.geometry.clip_point": "x y img_width img_height",
+    "detector.postprocess.Prediction": "*x *y *width *height *category_index *confidence",
+    "detector.postprocess.post_process": "boxes scores classes *conf_threshold *iou_threshold *origin_h *origin_w",
+    "detector.postprocess.non_max_suppression": "boxes scores classes *iou_threshold *origin_h *origin_w",
+    "detector.postprocess.bbox_iou": "box1 box2",
+    "detector.postprocess.predictions_from_xyxy": "*labels *boxes *scores",
+    "detector.postprocess.to_image_metadata": "predictions model_information im_height im_width",
+    "detector.postprocess.to_detections": "predictions model_information im_height im_width *image_id",
+    "detector.inbox_filter.relevance_filter.RelevanceFilter": "outbox",
+    "detector.inbox_filter.relevance_filter.RelevanceFilter.may_upload_detections": "self image_metadata cam_id image",
+    "detector.inbox_filter.cam_observation_history.CamObservationHistory": "",
+    "node.Node": "name *uuid *node_type *needs_login *needs_sio",
+    "detector.detector_node.DetectorNode": "name detector_factory uuid use_backdoor_controls",
+    "detector.outbox.Outbox": "",
+    "trainer.trainer_node.TrainerNode": "name trainer_logic uuid use_backdoor_controls",
+}
+PACKAGE = Path(__file__).parent.parent / "learning_loop_node"
+
+
+@pytest.mark.parametrize(("module", "names"), (OLD_PATHS | KEPT_PATHS).items())
+def test_every_name_imports(module, names):
+    found = import_module(f"learning_loop_node.{module}")
+    assert [name for name in names.split() if not hasattr(found, name)] == []
+
+
+@pytest.mark.parametrize(("path", "expected"), PARAMETERS.items())
+def test_parameters_are_those_of_0_27_and_only_optional_ones_are_new(path, expected):
+    """`*name` is a parameter by keyword only."""
+    found = list(inspect.signature(resolve(path)).parameters.values())
+    new = found[len(expected.split()) :]
+    assert " ".join(map(as_text, found[: len(expected.split())])) == expected
+    assert all(entry.default is not entry.empty or entry.kind is entry.VAR_KEYWORD for entry in new)
+
+
+@pytest.mark.parametrize("module", OLD_PATHS)
+def test_a_module_for_an_old_path_says_what_it_stands_for(module):
+    place = PACKAGE / module.replace(".", "/")
+    file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    docstring = ast.get_docstring(ast.parse(file.read_text()))
+    assert docstring is not None
+    assert docstring.startswith("Old path of ")
+    assert len(docstring.splitlines()) == 1
+
+
+def resolve(path: str):
+    value = None
+    for part in path.split("."):
+        inside = getattr(value, part, None)
+        value = (
+            inside
+            if inside is not None
+            else import_module(f"{getattr(value, '__name__', 'learning_loop_node')}.{part}")
+        )
+    return value
+
+
+def as_text(entry: inspect.Parameter) -> str:
+    if entry.kind is entry.VAR_KEYWORD:
+        return f"**{entry.name}"
+    return f"*{entry.name}" if entry.kind in (entry.KEYWORD_ONLY, entry.VAR_POSITIONAL) else entry.name
