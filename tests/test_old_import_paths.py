@@ -79,7 +79,6 @@ PARAMETERS = {
     "helpers.misc.numpy_array_to_jpg_bytes": "image_array",
     "helpers.misc.numpy_image_from_dict": "image_data",
     "helpers.misc.image_from_dict": "image_data",
-    "helpers.run.io_bound": "func *args **kwargs",
     "detector.categories.category_by_index": "model_information index",
     "detector.geometry.clip_box": "*x1 *y1 *width *height *img_width *img_height",
     "detector.geometry.clip_point": "x y img_width img_height",
