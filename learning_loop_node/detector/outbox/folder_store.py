@@ -12,6 +12,7 @@ rename. The images are not read at start, only when they are sent.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import stat
@@ -27,9 +28,12 @@ from .item_name import ItemNames, is_item_name
 from .key_file import KeyFile, verified
 from .lanes import Lanes
 from .quarantine import Quarantine
-from .store import Content, Item, ItemDamagedError, ItemGoneError, Usage, lane_name
+from .store import Content, Item, ItemDamagedError, ItemGoneError, ItemUnreadableError, Usage, lane_name
 
 logger = logging.getLogger(__name__)
+
+_WRONG_KIND = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errno.ENOTDIR})
+"""What opening a file fails with that is no file or not ours, as opposed to trouble that may pass."""
 
 
 class FolderStore:
@@ -55,7 +59,7 @@ class FolderStore:
         self._left_alone: set[Path] = set()
         self._found = self._gone = 0
         self._is_open = False
-        # Held while names in the lanes change, never while waiting for a sync.
+        # Held while names in the lanes change, and not while an image is written.
         self._lock = threading.RLock()
 
     def open(self) -> None:
@@ -119,7 +123,8 @@ class FolderStore:
                 raise ItemGoneError from error
             raise ItemDamagedError(f"{Path(error.filename).name} is missing") from error
         except OSError as error:
-            raise ItemDamagedError(f"{Path(error.filename or folder).name}: {error.strerror or error}") from error
+            text = f"{Path(error.filename or folder).name}: {error.strerror or error}"
+            raise (ItemDamagedError(text) if error.errno in _WRONG_KIND else ItemUnreadableError(text)) from error
         return verified(item.name, jpeg, metadata, key_file)
 
     def remove(self, items: Iterable[Item]) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from ...errors import InvalidDataError, NotFoundError
+from ...errors import InvalidDataError, NotFoundError, UnavailableError
 
 
 class ItemGoneError(NotFoundError):
@@ -20,6 +20,10 @@ class ItemGoneError(NotFoundError):
 
 class ItemDamagedError(InvalidDataError):
     """The image is not what was saved."""
+
+
+class ItemUnreadableError(UnavailableError):
+    """The image cannot be read just now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,10 @@ class OutboxStore(Protocol):
         ...
 
     def read(self, item: Item) -> Content:
-        """The content of an item; `ItemGoneError` or `ItemDamagedError` if it is not as saved."""
+        """The content of an item.
+
+        `ItemGoneError` or `ItemDamagedError` if it is not as saved, `ItemUnreadableError` if the machine fails.
+        """
         ...
 
     def remove(self, items: Iterable[Item]) -> int:

@@ -26,7 +26,7 @@ from ...runtime.periodic import wait_unless
 from ...runtime.threads import io_bound
 from .batch import Batch
 from .outbox import Outbox
-from .store import Content, Item, ItemDamagedError, ItemGoneError
+from .store import Content, Item, ItemDamagedError, ItemGoneError, ItemUnreadableError
 from .verdict import Verdict, has_answer, is_away, pause_s, verdict_of
 
 logger = logging.getLogger(__name__)
@@ -203,7 +203,9 @@ class Uploader:
         try:
             await self._post(batch)
         except NodeError as error:
-            logger.warning("%d images could not be uploaded: %s", len(batch.items), error)
+            # Only news is worth a warning: trouble of a loop may last for days.
+            level = logging.DEBUG if str(error) == self._outbox.last_error else logging.WARNING
+            logger.log(level, "%d images could not be uploaded: %s", len(batch.items), error)
             self._outbox.last_error = str(error)
             self._outbox.counts.retried += len(batch.items)
             verdict = verdict_of(error)
@@ -227,6 +229,8 @@ class Uploader:
     async def _pack(self, items: Sequence[Item]) -> Batch:
         """The items as one request; those that are gone or damaged are left out, the damaged go to quarantine."""
 
+        unreadable: dict[Item, ItemUnreadableError] = {}
+
         def read() -> Batch:
             contents: list[tuple[Item, Content]] = []
             for item in items:
@@ -236,11 +240,18 @@ class Uploader:
                     continue
                 except ItemDamagedError as error:
                     self._store.quarantine(item, str(error))
+                except ItemUnreadableError as error:
+                    unreadable[item] = error
             return Batch.of(contents)
 
         batch = await io_bound(read)
-        for item in set(items).difference(batch.items):
+        for item in set(items).difference(batch.items, unreadable):
             self._failing.pop(item, None)
+        for item, error in unreadable.items():
+            logger.warning("an image cannot be read: %s", error)
+            self._outbox.last_error = str(error)
+            if self._has_used_up_its_tries(item, since=-1):
+                await self._quarantine(item, f"unreadable in {TRIES} tries: {error}")
         return batch
 
     async def _post(self, batch: Batch) -> None:
@@ -292,24 +303,32 @@ class Uploader:
 
     async def _blame(self, item: Item, error: NodeError, verdict: Verdict, since: int) -> bool:
         """Note that an image failed alone. False if the loop is in doubt."""
-        failing = self._failing.setdefault(item, _Failing(since))
-        failing.tries += 1
-        has_evidence = self._accepted > failing.since
-        if verdict is Verdict.REFUSED or (failing.tries >= TRIES and has_evidence):
-            del self._failing[item]
-            reason = f"refused by the loop after {failing.tries} tries: {error}"
-            await io_bound(self._store.quarantine, item, reason)
+        if self._has_used_up_its_tries(item, since) or verdict is Verdict.REFUSED:
+            tries = self._failing[item].tries
+            await self._quarantine(
+                item, f"refused by the loop after {tries} {'try' if tries == 1 else 'tries'}: {error}"
+            )
             return True
-        back_off_s = min(LONGEST_BACK_OFF_S, FIRST_BACK_OFF_S * 4 ** min(failing.tries - 1, 10))
-        failing.due = self._clock.now() + back_off_s * self._dice.uniform(0.5, 1)
-        if len(self._failing) > REMEMBERED:
-            del self._failing[next(iter(self._failing))]
-        if not has_evidence:
+        if self._accepted == self._failing[item].since:
             self._doubts += 1
         if self._failures or self._doubts >= DOUBTS:
             self._go_away(error)
             return False
         return True
+
+    def _has_used_up_its_tries(self, item: Item, since: int) -> bool:
+        """Count a try of an image and let it wait. Whether it has had enough, and others were accepted meanwhile."""
+        failing = self._failing.setdefault(item, _Failing(since))
+        failing.tries += 1
+        back_off_s = min(LONGEST_BACK_OFF_S, FIRST_BACK_OFF_S * 4 ** min(failing.tries - 1, 10))
+        failing.due = self._clock.now() + back_off_s * self._dice.uniform(0.5, 1)
+        if len(self._failing) > REMEMBERED:
+            del self._failing[next(iter(self._failing))]
+        return failing.tries >= TRIES and self._accepted > failing.since
+
+    async def _quarantine(self, item: Item, reason: str) -> None:
+        del self._failing[item]
+        await io_bound(self._store.quarantine, item, reason)
 
     def _go_away(self, error: NodeError) -> None:
         """Let the loop alone for a while: a random time with a growing limit, or as long as it asked for."""

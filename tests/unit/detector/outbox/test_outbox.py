@@ -250,8 +250,8 @@ async def test_a_full_disk_is_told(small_disk: Path, policy: DiskFull):
 # Over real sockets, and without a node, as in programs written for 0.27
 
 
-def old_style(tmp_path: Path, host: str) -> Outbox:
-    loop = LoopSettings(host=host, organization="zauberzeug", project="demo")
+def old_style(tmp_path: Path, host: str, **login: Any) -> Outbox:
+    loop = LoopSettings(host=host, organization="zauberzeug", project="demo", **login)
     limits = OutboxSettings(min_free_bytes=0)
     return Outbox(settings=Settings(loop=loop, node=NodeSettings(data_folder=tmp_path), outbox=limits))
 
@@ -318,6 +318,17 @@ async def test_continuous_upload_starts_and_stops(tmp_path: Path):
         await outbox.aclose()
     assert set(got.arrivals.values()) == {1}
     assert len(got.stored) == 31
+
+
+async def test_the_whole_body_goes_again_after_a_new_login(tmp_path: Path):
+    answers = iter([Answer(status=401)])
+    async with socket_loop(lambda _: next(answers, OK)) as (host, got):
+        outbox = old_style(tmp_path, host, username="robot", password="secret")
+        await save(outbox, "a")
+        await outbox.upload()
+        await outbox.aclose()
+    assert [upload.images for upload in got.tries] == [[jpeg()], [jpeg()]]
+    assert outbox.status().sent == 1
 
 
 async def test_a_large_batch_arrives_whole(tmp_path: Path):

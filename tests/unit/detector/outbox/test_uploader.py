@@ -14,7 +14,7 @@ import pytest
 from learning_loop_node.data_classes import Context, ImageMetadata
 from learning_loop_node.detector.outbox import Outbox
 from learning_loop_node.detector.outbox.memory_store import MemoryStore
-from learning_loop_node.detector.outbox.store import Item
+from learning_loop_node.detector.outbox.store import Content, Item, ItemUnreadableError
 from learning_loop_node.detector.outbox.uploader import LONGEST_WAIT_S, PROBE_TIMEOUT_S, Uploader
 from learning_loop_node.settings import OutboxSettings, Settings
 from tests.builders import jpeg
@@ -43,9 +43,9 @@ class PatientClock(ManualClock):
 class Rig:
     """An outbox in memory, a loop with a script, and the uploader between them."""
 
-    def __init__(self, seed: int = 1) -> None:
+    def __init__(self, seed: int = 1, store: MemoryStore | None = None) -> None:
         self.clock = PatientClock()
-        self.store = MemoryStore()
+        self.store = store or MemoryStore()
         self.outbox = Outbox(self.store, Settings(outbox=OutboxSettings(max_size=10_000, min_free_bytes=0)))
         self.loop = ScriptedLoop(self.clock)
         dice = random.Random(seed)
@@ -207,7 +207,7 @@ async def test_a_bad_image_costs_only_itself(rig: Rig, answer: Answer, tries: in
     assert rig.loop.got.stored.keys() == set(keys) - poison
     assert rig.outbox.status().quarantined == len(poison)
     assert len(rig.store.reasons) == len(poison)
-    assert all(f"after {tries} tries" in reason for reason in rig.store.reasons.values())
+    assert all(f"after {tries} tr" in reason for reason in rig.store.reasons.values())
 
 
 async def test_a_bad_image_waits_longer_after_each_try(rig: Rig):
@@ -281,3 +281,32 @@ async def test_what_is_deleted_meanwhile_is_left_out(rig: Rig):
     await rig.uploader.upload_all()
     assert third in rig.store.first(1, 100) or rig.is_empty()
     assert set(keys[:2]) >= rig.loop.got.stored.keys()
+
+
+class BadSector(MemoryStore):
+    """One image cannot be read; `tries_left` says how often not."""
+
+    def __init__(self, tries_left: int) -> None:
+        super().__init__()
+        self.bad: Item | None = None
+        self.tries_left = tries_left
+
+    def read(self, item: Item) -> Content:
+        if item == self.bad and self.tries_left:
+            self.tries_left -= 1
+            raise ItemUnreadableError("image.jpg: Input/output error")
+        return super().read(item)
+
+
+@pytest.mark.parametrize(
+    ("failures", "quarantined"), [pytest.param(4, 0, id="for a while"), pytest.param(5, 1, id="for good")]
+)
+async def test_an_image_that_cannot_be_read_is_tried_again(failures: int, quarantined: int):
+    store = BadSector(failures)
+    rig = Rig(store=store)
+    rig.put(5)
+    store.bad = store.oldest()
+    async with rig.running():
+        await rig.until(rig.is_empty)
+    assert rig.outbox.status().quarantined == quarantined
+    assert rig.outbox.status().sent == 5 - quarantined
