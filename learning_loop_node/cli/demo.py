@@ -70,10 +70,10 @@ async def _run(images: Path | None, count: int | None, output: Path, stay: bool,
     complaints = stderr()
     taken = await io_bound(take)
     progress = Progress(
-        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TextColumn("{task.description}"),
         console=complaints,
         disable=not complaints.is_terminal,
     )

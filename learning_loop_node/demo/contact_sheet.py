@@ -126,7 +126,7 @@ def fate_of(sighting: Sighting) -> tuple[str, str]:
     if sighting.error:
         return "failed", COLORS[Judgement.MISFIRE]
     if sighting.causes is None:
-        return "not kept", GREY
+        return "not kept: seen before" if sighting.is_seen_before else "not kept", GREY
     return f"kept: {' '.join(sighting.causes) or 'no cause'}", KEPT
 
 

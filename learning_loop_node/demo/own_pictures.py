@@ -35,7 +35,7 @@ def own_pictures(folder: Path, count: int | None = None) -> OwnPictures:
     for file in files:
         if count is not None and len(found.photographs) >= count:
             break
-        name = str(file.relative_to(folder))
+        name = str(file.relative_to(folder)).encode(errors="replace").decode()
         camera = file.parent.name if file.parent != folder else CAMERAS[len(found.photographs) % len(CAMERAS)]
         try:
             found.photographs.append(Photograph(name, camera, _read(file), faces=None))

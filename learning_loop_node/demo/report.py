@@ -23,7 +23,7 @@ STYLES = {
 def table_of(sightings: Sequence[Sighting]) -> Table:
     """One row per photograph."""
     table = Table(title="What the cameras saw", title_justify="left", header_style="bold")
-    for column in ("photograph", "camera", "over", "model", "detected", "kept because"):
+    for column in ("photograph", "camera", "over", "model", "detected", "kept"):
         table.add_column(column)
     for sighting in sightings:
         table.add_row(
@@ -32,7 +32,7 @@ def table_of(sightings: Sequence[Sighting]) -> Table:
             TRANSPORT_NAMES[sighting.transport],
             sighting.model_version or "-",
             Text(sighting.error, "red") if sighting.error else _detections_of(sighting),
-            "-" if sighting.causes is None else Text(", ".join(sighting.causes) or "no cause", "magenta"),
+            _fate_of(sighting),
         )
     return table
 
@@ -72,6 +72,12 @@ def as_json(sightings: Sequence[Sighting], verdict: Verdict, places: Mapping[str
             for sighting in sightings
         ],
     } | {name: str(place) for name, place in places.items()}
+
+
+def _fate_of(sighting: Sighting) -> Text:
+    if sighting.causes is None:
+        return Text("no, seen before" if sighting.is_seen_before else "no", "dim")
+    return Text(", ".join(sighting.causes) or "no cause", "magenta")
 
 
 def _detections_of(sighting: Sighting) -> Text:

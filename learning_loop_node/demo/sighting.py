@@ -46,13 +46,13 @@ class Sighting:
     @property
     def model_version(self) -> str | None:
         """The model that answered; its detector says so in a tag, since an answer may be empty."""
-        tags = self.answer.tags if self.answer else []
+        tags = self.answer.tags if self.answer is not None else []  # an answer without detections is falsy
         versions = [tag.removeprefix(VERSION_TAG) for tag in tags if tag.startswith(VERSION_TAG)]
         return versions[0] if versions else None
 
     @property
     def boxes(self) -> list[BoxDetection]:
-        return self.answer.box_detections if self.answer else []
+        return self.answer.box_detections if self.answer is not None else []
 
     def judged(self) -> Iterator[tuple[BoxDetection, Judgement]]:
         """Each box with what to think of it."""
@@ -62,6 +62,12 @@ class Sighting:
     @property
     def judgements(self) -> set[Judgement]:
         return {judgement for _, judgement in self.judged()}
+
+    @property
+    def is_seen_before(self) -> bool:
+        """Something is uncertain, and still the image was not kept: its camera has just seen that very thing."""
+        is_uncertain = any(UNCERTAIN[0] <= box.confidence <= UNCERTAIN[1] for box in self.boxes)
+        return self.causes is None and is_uncertain
 
     @property
     def is_empty(self) -> bool:

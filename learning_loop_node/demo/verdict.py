@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -92,7 +92,6 @@ def _detection_checks(facts: Facts) -> list[Check]:
     sent, detected = len(facts.sightings), sum(sighting.answer is not None for sighting in facts.sightings)
     by_transport = Counter(sighting.transport for sighting in facts.sightings)
     by_version = Counter(sighting.model_version for sighting in facts.sightings if sighting.answer is not None)
-    answered_by = {version for version in by_version if version is not None}
     return [
         Check("every photograph sent was answered", f"{sent} sent = {detected} detected", sent == detected > 0),
         Check(
@@ -103,7 +102,7 @@ def _detection_checks(facts: Facts) -> list[Check]:
         Check(
             "both models answered, and nobody else",
             ", ".join(f"{count} by {version}" for version, count in sorted(by_version.items(), key=str)),
-            answered_by == set(facts.versions) if sent >= MANY else answered_by <= set(facts.versions),
+            set(by_version) == set(facts.versions) if sent >= MANY else set(by_version) <= set(facts.versions),
         ),
         Check(
             "no request failed while the model was switched",
@@ -115,9 +114,6 @@ def _detection_checks(facts: Facts) -> list[Check]:
 
 def _storage_checks(facts: Facts) -> list[Check]:
     expected = expected_causes(facts.sightings)
-    at_loop = defaultdict(list)
-    for image in facts.stored:
-        at_loop[image.source].append(image)
     names = Counter(image.source for image in facts.stored)
     keys = {image.key for image in facts.stored if image.key}
     photographs = {sighting.photograph.name: sighting.photograph for sighting in facts.sightings}
@@ -148,7 +144,7 @@ def _storage_checks(facts: Facts) -> list[Check]:
         ),
         Check(
             "detection went on while the loop was away",
-            f"{facts.sent_while_loop_was_away} photographs meanwhile",
+            f"{facts.sent_while_loop_was_away} answered meanwhile",
             facts.sent_while_loop_was_away > 0 or len(facts.sightings) < MANY,
         ),
         Check(

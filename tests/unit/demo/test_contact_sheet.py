@@ -42,6 +42,14 @@ def test_judgement(box: dict[str, float], faces: tuple[Box, ...] | None, expecte
         pytest.param(None, "no answer", None, "no answer", "failed", id="failed"),
         pytest.param(make_metadata(box_detections=[]), None, None, "nothing", "not kept", id="empty"),
         pytest.param(make_metadata(), None, None, "face 0.90", "not kept", id="clear"),
+        pytest.param(
+            make_metadata(box_detections=[make_box(confidence=0.5)]),
+            None,
+            None,
+            "face 0.50",
+            "not kept: seen before",
+            id="uncertain but not new",
+        ),
         pytest.param(make_metadata(), None, ("uncertain", "novel"), "face 0.90", "kept: uncertain novel", id="kept"),
     ],
 )
