@@ -109,10 +109,15 @@ def _describe(error: Exception) -> tuple[str, str]:
         case RequestValidationError():
             return "; ".join(_field_text(entry) for entry in error.errors()), "invalid_request"
         case HTTPException():
-            return str(error.detail), HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+            return str(error.detail), _name_of_status(error.status_code)
         case _:
             logger.error("unexpected error", exc_info=error)
             return "internal error; the log of the process says more", INTERNAL
+
+
+def _name_of_status(status: int) -> str:
+    known = status in set(HTTPStatus)
+    return HTTPStatus(status).phrase.lower().replace(" ", "_").replace("'", "") if known else f"status_{status}"
 
 
 def _field_text(entry: dict[str, Any]) -> str:
