@@ -5,6 +5,7 @@ Each name is imported when it is first used, so that `import learning_loop_node`
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -23,15 +24,16 @@ _HOMES = {
     "DetectorLogicFactory": ".detector.detector_logic",
     "GLOBALS": ".settings",
 }
+_THIS = sys.modules[__name__]  # not `globals()`: that name is taken by the module of programs for older versions
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name], __name__), name)
-    globals()[name] = value
+    vars(_THIS)[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted(globals().keys() | _HOMES.keys())
+    return sorted(vars(_THIS).keys() | _HOMES.keys())
