@@ -27,6 +27,7 @@ NodeError
     ├── LoopUnreachableError        no connection, or none within the time limit
     ├── LoopRefusedError            an answer with an error status
     │   └── LoginRefusedError       user name or password was not accepted
+    ├── DownloadError               what a trainer or detector asked for did not come
     └── TransferBrokenError         an answer that ended early or does not match its announcement
         └── HashMismatchError       what arrived is complete but has another hash than announced
 
@@ -171,6 +172,14 @@ class LoopRefusedError(LoopError):
 
 class LoginRefusedError(LoopRefusedError):
     """The loop did not accept user name and password."""
+
+
+class DownloadError(LoopError):
+    """The download failed."""
+
+    def __init__(self, cause: str = "", *_: object) -> None:
+        super().__init__(cause)
+        self.cause = cause
 
 
 class TransferBrokenError(LoopError):

@@ -202,7 +202,7 @@ class DetectorClient:
         upload_priority: bool,
     ) -> None:
         entry, size_bytes = await io_bound(_event_image, image)
-        known = to_dict(metadata) if metadata else {}
+        known = to_dict(metadata) if metadata is not None else {}
         known |= _given({"source": source, "created": creation_date})
         data = {"image": entry, "metadata": known, "upload_priority": upload_priority}
         await self._channel().call("upload", data, timeout_s=self.timeout_s, size_bytes=size_bytes)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..data_classes import DetectorStatus
 from ..data_classes.codec import from_dict
+from ..enums import NodeState
+from ..errors import InvalidDataError
 from .place import Place
 
 
@@ -19,9 +22,16 @@ class Detectors:
         """The last status of each detector. Only our own loop tells."""
         answer = await self._place.http.json("GET", self._place.path("/detectors"))
         entries = answer.get("detectors", []) if isinstance(answer, dict) else answer
-        return [from_dict(DetectorStatus, entry) for entry in entries or []]
+        return [_status(entry) for entry in entries or []]
 
     async def report(self, status: DetectorStatus) -> None:
         """Tell the loop how a detector is."""
         async with self._place.http.request("POST", self._place.path("/detectors"), json=status):
             pass
+
+
+def _status(entry: Any) -> DetectorStatus:
+    try:
+        return from_dict(DetectorStatus, entry | {"state": NodeState(entry["state"])})
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidDataError(f"DetectorStatus.state is missing or unknown: {error}") from error

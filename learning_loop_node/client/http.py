@@ -108,12 +108,31 @@ class LoopHttp:
         With `stall_s` the whole may take as long as it wants, if only something arrives within that time. A 401 is
         answered by one new login and one repetition. An error status, or a redirection, is raised as an error.
         """
-        where = f"{method} {self.base_url}{path} (LOOP_HOST={self.settings.host})"
+        async with self.exchange(
+            method, path, login=login, timeout_s=timeout_s, stall_s=stall_s, **arguments
+        ) as answer:
+            if answer.status >= 300:
+                raise await _error_of(answer, self._where(method, path))
+            yield answer
+
+    @asynccontextmanager
+    async def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        login: Login = Login.REQUIRED,
+        timeout_s: float = 60,
+        stall_s: float | None = None,
+        prefix: str = "/api",
+        **arguments: Any,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Like `request`, with whatever status the answer has."""
+        where = self._where(method, path, prefix)
+        options: dict[str, Any] = {"timeout": timeout_of(timeout_s, stall_s), "allow_redirects": False} | arguments
         async with AsyncExitStack() as stack:
             try:
-                answer = await self._send(stack, method, path, login, timeout_of(timeout_s, stall_s), arguments)
-                if answer.status >= 300:
-                    raise await _error_of(answer, where)
+                answer = await self._send(stack, method, self.origin + prefix + path, login, options)
             except FOREIGN as error:
                 raise error_of_exception(error, where) from error
             try:
@@ -145,17 +164,9 @@ class LoopHttp:
             self._session.cookie_jar.clear()
 
     async def _send(
-        self,
-        stack: AsyncExitStack,
-        method: str,
-        path: str,
-        login: Login,
-        timeout: aiohttp.ClientTimeout,
-        arguments: dict[str, Any],
+        self, stack: AsyncExitStack, method: str, url: str, login: Login, options: dict[str, Any]
     ) -> aiohttp.ClientResponse:
         session = await self._open_session()
-        url = self.base_url + path
-        options: dict[str, Any] = {"timeout": timeout, "allow_redirects": False} | arguments
         needs_login = login is Login.REQUIRED or (login is Login.IF_GIVEN and bool(self.settings.username))
         if needs_login:
             await self._log_in()
@@ -184,7 +195,7 @@ class LoopHttp:
         session = await self._open_session()
         session.cookie_jar.clear()
         form = {"username": self.settings.username, "password": self.settings.password.get_secret_value()}
-        where = f"POST {self.base_url}/login (LOOP_HOST={self.settings.host})"
+        where = self._where("POST", "/login")
         try:
             async with session.post(
                 f"{self.base_url}/login", data=form, timeout=timeout_of(60), allow_redirects=False
@@ -203,6 +214,9 @@ class LoopHttp:
                 retry_after_s=pause_s,
             ) from refusal
         raise refusal
+
+    def _where(self, method: str, path: str, prefix: str = "/api") -> str:
+        return f"{method} {self.origin}{prefix}{path} (LOOP_HOST={self.settings.host})"
 
     def _warn_if_readable(self) -> None:
         if self._has_warned or not self.settings.password.get_secret_value():

@@ -28,7 +28,7 @@ class Place:
 
 def part_of_path(name: str) -> str:
     """An id or a name as one part of a path, refused if it would be more than one."""
-    if not re.fullmatch(r"[\w.~@ +-]+", name) or name in (".", ".."):
+    if not re.fullmatch(r"[\w.~@ -]+", name) or name in (".", ".."):
         raise InvalidRequestError(f"{name!r} is no name; letters, digits and . - _ are")
     return name
 
