@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -172,5 +173,5 @@ class InProcess(uvicorn.Server):
 def _append(
     form: aiohttp.MultipartWriter, content: bytes, filename: str, content_type: str, headers: Mapping[str, str]
 ) -> None:
-    payload = form.append(content, {"Content-Type": content_type, **headers})
+    payload = form.append(BytesIO(content), {"Content-Type": content_type, **headers})
     payload.set_content_disposition("form-data", name="files", filename=filename)
