@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -39,8 +40,8 @@ class StandIn:
 
 
 @asynccontextmanager
-async def stand_in() -> AsyncIterator[StandIn]:
-    """A running stand-in; unknown calls are answered with 404, a login with a cookie."""
+async def stand_in(certificate: ssl.SSLContext | None = None) -> AsyncIterator[StandIn]:
+    """A running stand-in; unknown calls are answered with 404, a login with a cookie. With a certificate, over TLS."""
     fake = StandIn()
 
     async def serve(request: web.Request) -> web.StreamResponse:
@@ -57,7 +58,9 @@ async def stand_in() -> AsyncIterator[StandIn]:
     fake.on("POST /api/login", login)
     app = web.Application(client_max_size=2**30)
     app.router.add_route("*", "/{path:.*}", serve)
-    async with TestServer(app, host="127.0.0.1") as server:
+    server = TestServer(app, host="127.0.0.1", scheme="https" if certificate else "http")
+    await server.start_server(ssl=certificate)
+    async with server:
         fake.host = f"127.0.0.1:{server.port}"
         yield fake
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import tracemalloc
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ from learning_loop_node.errors import (
 )
 from learning_loop_node.settings import LoopSettings
 from tests.clock import ManualClock
-from tests.stand_in import StandIn, break_off, stand_in
+from tests.stand_in import Answer, StandIn, break_off, stand_in
 
 CONTENT = b"PK" + bytes(range(256)) * 40
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -208,6 +209,20 @@ async def test_a_trickle(server: StandIn, http: LoopHttp, clock: ManualClock, tm
         await receive_file(http, "/file", tmp_path / "a.zip", largest_bytes=LIMIT, on_progress=pass_time)
 
 
+async def test_memory_stays_flat(server: StandIn, http: LoopHttp, tmp_path: Path) -> None:
+    large, size_bytes = tmp_path / "large", 100 * 2**20
+    await asyncio.to_thread(write_zeros, large, size_bytes)
+    server.on(CALL, send_file(large))
+    tracemalloc.start()
+    try:
+        received = await receive_file(http, "/file", tmp_path / "a.zip", largest_bytes=size_bytes)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert received.size_bytes == size_bytes
+    assert peak_bytes < 10 * 2**20
+
+
 async def test_a_disk_that_refuses(server: StandIn, http: LoopHttp, tmp_path: Path) -> None:
     put(tmp_path / "file", "in the way")
     server.on(CALL, web.Response(body=CONTENT))
@@ -255,6 +270,18 @@ def serve_in_pieces(server: StandIn, headers: dict[str, str], piece: int) -> Pie
 
     server.on(CALL, serve)
     return pieces
+
+
+def write_zeros(file: Path, size_bytes: int) -> None:
+    with file.open("wb") as opened:
+        opened.truncate(size_bytes)
+
+
+def send_file(file: Path) -> Answer:
+    async def send(_: web.Request) -> web.StreamResponse:
+        return web.FileResponse(file)
+
+    return send
 
 
 def content_of(received: Received) -> bytes:
