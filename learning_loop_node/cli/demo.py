@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,12 +43,17 @@ def demo(
 async def _cancelled_by_signals(
     images: Path | None, count: int | None, output: Path, stay: bool, as_json: bool
 ) -> ExitStatus:
-    """Signals that would end us let the programs that we started end first."""
+    """Signals that would end us let the programs that we started end first; a second one kills them."""
     task = asyncio.current_task()
     assert task is not None
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    return await _run(images, count, output, stay, as_json)
+    try:
+        return await _run(images, count, output, stay, as_json)
+    except asyncio.CancelledError:
+        task.uncancel()
+        stderr().print("interrupted; everything that was started has been stopped")
+        return ExitStatus.INTERRUPTED
 
 
 async def _run(images: Path | None, count: int | None, output: Path, stay: bool, as_json: bool) -> ExitStatus:
@@ -89,7 +95,7 @@ async def _run(images: Path | None, count: int | None, output: Path, stay: bool,
             await io_bound(draw_contact_sheet, ending.sightings, _title(ending), sheet)
         _tell(play, ending, sheet, as_json)
         if stay:
-            await _stay(play)
+            await _stay(play)  # being interrupted is the way to end this
     return ExitStatus.OK if ending.verdict.adds_up else ExitStatus.FAILED
 
 
@@ -129,7 +135,8 @@ async def _stay(play: Play) -> None:
         f"  curl {stage.node_url}/status",
         f"  curl '{project}/data'",
         f"  curl -X PUT -H 'Content-Type: application/json' -d '{{\"version\": \"1.0\"}}' {project}/deployment/target",
-        f"Their data and logs are in {stage.folder}",
+        f"Until then, their data and logs are in {stage.folder}",
     ):
         stderr().print(line, soft_wrap=True)
-    await stage.until_one_ends()
+    with suppress(asyncio.CancelledError):
+        await stage.until_one_ends()

@@ -35,6 +35,7 @@ class ExitStatus(IntEnum):
     USAGE = 2
     UNREACHABLE = 3
     REFUSED = 4
+    INTERRUPTED = 130
 
 
 MEANINGS = {
@@ -43,6 +44,7 @@ MEANINGS = {
     ExitStatus.USAGE: "wrong arguments or settings",
     ExitStatus.UNREACHABLE: "loop or node cannot be reached, or does not answer in time",
     ExitStatus.REFUSED: "loop or node was reached and refused",
+    ExitStatus.INTERRUPTED: "ended by Ctrl-C",
 }
 
 _STATUS: dict[type[NodeError], ExitStatus] = {

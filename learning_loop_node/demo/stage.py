@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import sys
 from contextlib import AsyncExitStack, ExitStack, suppress
@@ -107,12 +106,10 @@ class Stage:
                 raise ChildFailedError(f"{command.name} ended with status {command.exit_status}; {_end_of(command)}")
 
     async def until_one_ends(self) -> None:
-        """Wait until one of the two ends, which is an error."""
-        await asyncio.wait(
-            [asyncio.ensure_future(command.wait()) for command in (self.loop, self.node)],
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        self.check_running(self.loop, self.node)
+        """Raise `ChildFailedError` as soon as one of the two ends."""
+        while True:
+            self.check_running(self.loop, self.node)
+            await self._clock.sleep(LOOK_EVERY_S)
 
 
 def free_ports(count: int) -> list[int]:

@@ -3,10 +3,10 @@
 LOOP_HOST=127.0.0.1:8000 LOOP_ORGANIZATION=demo LOOP_PROJECT=spots DATA_FOLDER=/tmp/spots python main.py --port 8004
 """
 
-from learning_loop_node.helpers.entrypoint import node_parser, run_node
 from logic import BrightestSpotFactory
 
 from learning_loop_node import DetectorNode
+from learning_loop_node.helpers.entrypoint import node_parser, run_node
 
 node = DetectorNode(name="mock detector", detector_factory=BrightestSpotFactory())
 

@@ -4,10 +4,9 @@ pip install 'learning-loop-node[demo]'
 LOOP_HOST=127.0.0.1:8000 LOOP_ORGANIZATION=demo LOOP_PROJECT=faces DATA_FOLDER=/tmp/photos python main.py --port 8004
 """
 
-from learning_loop_node.helpers.entrypoint import node_parser, run_node
-
 from learning_loop_node import DetectorNode
 from learning_loop_node.detector.backends.cascade import CascadeFactory
+from learning_loop_node.helpers.entrypoint import node_parser, run_node
 
 node = DetectorNode(name="photo detector", detector_factory=CascadeFactory(tags_version=True))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from learning_loop_node import errors
@@ -97,8 +98,10 @@ def test_help_names_every_exit_status():
 
 def test_every_command_and_option_is_explained():
     group = typer.main.get_command(app)
-    commands = [*group.commands.values(), *group.commands["models"].commands.values()]
-    for command in commands:
+    assert isinstance(group, TyperGroup)
+    models = group.commands["models"]
+    assert isinstance(models, TyperGroup)
+    for command in [*group.commands.values(), *models.commands.values()]:
         assert command.help, command.name
         for parameter in command.params:
             assert getattr(parameter, "help", None), f"{command.name} {parameter.name}"
