@@ -75,14 +75,16 @@ class LoopHttp:
         await self.aclose()
 
     async def open(self) -> None:
-        """Make the session, without a request. Not needed: the first request does it, too."""
+        """Make the session, without a request. Not needed at first, since a request does it; needed after a close."""
+        self._is_closed = False
         await self._open_session()
 
     async def aclose(self) -> None:
-        """Close the connections; no request is possible afterwards."""
-        self._is_closed = True
-        if self._session is not None:
-            await self._session.close()
+        """Close the connections; no request is possible afterwards, unless it is opened again."""
+        self._is_closed, self._is_logged_in = True, False
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     @property
     def cookies(self) -> dict[str, str]:

@@ -9,8 +9,8 @@ from learning_loop_node.errors import BusyError, InvalidImageError, LoopRefusedE
 
 
 def all_errors(base: type[NodeError] = NodeError) -> list[type[NodeError]]:
-    """In the order of the tree, as far as this package has them."""
-    below = [cls for cls in base.__subclasses__() if cls.__module__.startswith("learning_loop_node.")]
+    """Those of `errors.py`, in the order of the tree."""
+    below = [cls for cls in base.__subclasses__() if cls.__module__ == errors.__name__]
     return [base, *(found for cls in below for found in all_errors(cls))]
 
 
