@@ -73,6 +73,7 @@ async def _run(images: Path | None, count: int | None, output: Path, stay: bool,
             complaints.print(f"skipped {name}: {reason}", style="yellow")
         return found.photographs
 
+    _make_folder(output)
     complaints = stderr()
     taken = await io_bound(take)
     progress = Progress(
@@ -94,9 +95,22 @@ async def _run(images: Path | None, count: int | None, output: Path, stay: bool,
             sheet = (output / SHEET).resolve()
             await io_bound(draw_contact_sheet, ending.sightings, _title(ending), sheet)
         _tell(play, ending, sheet, as_json)
+        if not ending.verdict.adds_up:
+            for command in (play.stage.loop, play.stage.node):
+                complaints.print(f"{command.name} said at last:\n{command.log_tail()}", style="red", soft_wrap=True)
         if stay:
             await _stay(play)  # being interrupted is the way to end this
     return ExitStatus.OK if ending.verdict.adds_up else ExitStatus.FAILED
+
+
+def _make_folder(folder: Path) -> None:
+    """Made at once, so that nobody waits for a picture that cannot be written."""
+    from ..errors import SettingError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingError(f"--output {folder}: {error.strerror}") from error
 
 
 def _title(ending: Ending) -> str:

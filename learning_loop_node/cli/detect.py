@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import NodeError
+from ..errors import InvalidRequestError, NodeError
 from .exit_status import ExitStatus, exit_status_of
 from .output import AsJson, print_json, stderr, stdout
 
@@ -68,6 +68,8 @@ async def _detect_all(
                 found = await node.detect(await io_bound(file.read_bytes), camera_id=camera, autoupload=autoupload)
             except NodeError as error:
                 return _Result(file, error=error)
+            except OSError as error:
+                return _Result(file, error=InvalidRequestError(f"cannot be read: {error.strerror}"))
             finally:
                 progress.advance(bar)
             return _Result(file, found)

@@ -7,9 +7,6 @@ from typing import Annotated
 
 import typer
 
-GRACE_S = 10
-"""How long requests may take to finish when the loop is stopped."""
-
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 means all.")] = "127.0.0.1",
@@ -31,9 +28,7 @@ def serve(
             param_hint="--open",
         )
     try:
-        import uvicorn
-
-        from ..loop_server.app import create_app
+        from ..loop_server.serve import serve as serve_loop
     except ImportError as error:
         from ..errors import MissingExtraError
 
@@ -44,15 +39,7 @@ def serve(
     from ..settings import load_settings
 
     configure_logging()
-    settings = load_settings().loop_server.model_copy(update=changes)
-    uvicorn.run(
-        create_app(settings),
-        host=host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=GRACE_S,
-    )
+    serve_loop(load_settings().loop_server.model_copy(update=changes), host, port)
 
 
 def _is_loopback(host: str) -> bool:

@@ -144,7 +144,7 @@ class Play:
     ) -> dict[str, Any]:
         deadline = self._clock.now() + limit_s
         while True:
-            self.stage.check_running(self.stage.node)
+            self.stage.check_running(self.stage.loop, self.stage.node)
             status = await node.status()
             if is_done(status):
                 return status

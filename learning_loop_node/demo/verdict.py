@@ -12,7 +12,7 @@ from ..settings import DetectorSettings
 from .sighting import TRANSPORT_NAMES, Judgement, Sighting
 
 MANY = 8
-"""With fewer photographs, not every phase of the demo has one."""
+"""With fewer photographs, not every phase of the demo has one, nor is there one of every kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ def _storage_checks(facts: Facts) -> list[Check]:
 
 
 def _variety_checks(facts: Facts) -> list[Check]:
-    if not facts.is_shipped:
+    if not facts.is_shipped or len(facts.sightings) < MANY:
         return []
     confident = sum(Judgement.CONFIDENT in sighting.judgements for sighting in facts.sightings)
     uncertain = sum(Judgement.UNCERTAIN in sighting.judgements for sighting in facts.sightings)

@@ -36,6 +36,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param("serve --open --host 0.0.0.0", ExitStatus.USAGE, id="open to everybody"),
         pytest.param("serve --open --host example.com", ExitStatus.USAGE, id="open on a name"),
         pytest.param("demo --images /nowhere", ExitStatus.USAGE, id="no such folder"),
+        pytest.param(f"demo --output {__file__}", ExitStatus.USAGE, id="output is a file"),
         pytest.param("demo --count 0", ExitStatus.USAGE, id="no photographs"),
         pytest.param(f"detect http://{NOBODY} /nowhere.jpg", ExitStatus.USAGE, id="no such picture"),
         pytest.param(f"models list --host {NOBODY}", ExitStatus.USAGE, id="no project"),
