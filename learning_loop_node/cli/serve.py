@@ -22,11 +22,6 @@ def serve(
     changes: dict[str, object] = {"open": is_open}
     if data is not None:
         changes["data_folder"] = data
-    if is_open and not _is_loopback(host):
-        raise typer.BadParameter(
-            f"--open lets everybody in and is refused on {host}; use --host 127.0.0.1, or leave out --open",
-            param_hint="--open",
-        )
     try:
         from ..loop_server.serve import serve as serve_loop
     except ImportError as error:
@@ -40,12 +35,3 @@ def serve(
 
     configure_logging()
     serve_loop(load_settings().loop_server.model_copy(update=changes), host, port)
-
-
-def _is_loopback(host: str) -> bool:
-    import ipaddress
-
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
