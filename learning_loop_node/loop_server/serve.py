@@ -65,7 +65,9 @@ def serve(
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         announcement = Announcement(url, group, console or Console(soft_wrap=True))
         app = create_app(group, tell=announcement.keep)
-        config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=STOP_S)
+        config = uvicorn.Config(
+            app, log_config=None, lifespan="off", access_log=False, timeout_graceful_shutdown=STOP_S
+        )
         with suppress(KeyboardInterrupt):
             _Server(config, app, announcement).run(sockets=[listener])
 
@@ -97,6 +99,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise SettingError(
-            f"the loop cannot listen on {host}:{port} ({error}); choose another --host or --port"
+            f"the loop cannot listen on {host}:{port} ({reason}); choose another --host or --port"
         ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -202,7 +203,7 @@ async def test_several_wrong_requests_leave_the_loop_as_it_was(loop: RunningLoop
 
 
 async def test_a_chunked_body_without_end_is_cut_off(loop: RunningLoop):
-    async def endless():
+    async def endless() -> AsyncIterator[bytes]:
         while True:
             yield bytes(65536)
 

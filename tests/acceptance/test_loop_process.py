@@ -1,0 +1,150 @@
+"""The loop as a process of its own: started by its command, stopped by signals, killed in the middle of its work."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+
+from tests.builders import jpeg
+from tests.loop import P, images_form, running_loop
+
+CLIENTS = 4
+ANSWERS_BEFORE_THE_KILL = 40
+
+
+async def test_an_idle_loop_ends_within_a_second_with_status_0(tmp_path: Path):
+    async with loop_process(tmp_path) as process:
+        async with aiohttp.ClientSession() as session, session.get(f"{process.url}/readyz") as answer:
+            assert answer.status == 200
+        process.send(signal.SIGTERM)
+        # a second, and some for a machine that does other things, too
+        assert await process.status(within_s=2) == 0
+    text = process.output
+    assert re.search(r"Log in as admin with the password \S{16}", text)
+    assert "LOOP_REQUIRE_NODE_TOKEN" in text
+
+
+async def test_ctrl_c_ends_it_in_order(tmp_path: Path):
+    async with loop_process(tmp_path) as process:
+        process.send(signal.SIGINT)
+        assert await process.status(within_s=2) == 0
+
+
+async def test_the_password_is_shown_only_once(tmp_path: Path):
+    for expected in (True, False):
+        async with loop_process(tmp_path) as process:
+            process.send(signal.SIGTERM)
+            await process.status(within_s=5)
+        assert ("with the password" in process.output) is expected
+
+
+async def test_two_loops_do_not_share_a_folder(tmp_path: Path):
+    async with loop_process(tmp_path), loop_process(tmp_path, must_start=False) as second:
+        assert await second.status(within_s=30) not in (0, None)
+        assert "in use by another loop" in second.output
+
+
+async def test_kill_9_during_uploads_leaves_every_answered_image(tmp_path: Path):
+    async with running_loop(tmp_path) as loop:
+        await loop.create_project()
+    answered: dict[str, str] = {}
+    contents = {
+        f"{client}-{number}": jpeg(seed=number + 1000 * client) for client in range(CLIENTS) for number in range(60)
+    }
+    enough = asyncio.Event()
+
+    async def send(url: str, client: int) -> None:
+        async with aiohttp.ClientSession(url) as session:
+            keys = [key for key in contents if key.startswith(f"{client}-")]
+            for pair in zip(keys[::2], keys[1::2], strict=True):
+                form = images_form([contents[key] for key in pair], keys=pair)
+                async with session.post(f"/api{P}/images", data=form) as answer:
+                    assert answer.status == 200
+                    for key, image in zip(pair, (await answer.json())["images"], strict=True):
+                        answered[key] = image["id"]
+                if len(answered) >= ANSWERS_BEFORE_THE_KILL:
+                    enough.set()
+
+    async with loop_process(tmp_path) as process:
+        clients = [asyncio.create_task(send(process.url, client)) for client in range(CLIENTS)]
+        await asyncio.wait_for(enough.wait(), 30)
+        process.send(signal.SIGKILL)
+        results = await asyncio.gather(*clients, return_exceptions=True)
+        assert all(isinstance(result, aiohttp.ClientError | OSError) for result in results), results
+    assert ANSWERS_BEFORE_THE_KILL <= len(answered) < len(contents)
+
+    async with running_loop(tmp_path) as loop:
+        stored = {record["id"]: record for record in await loop.list_images()}
+        for key, image_id in answered.items():
+            assert stored[image_id]["idempotency_key"] == key
+            assert await loop.image_content(image_id) == contents[key]
+        for record in stored.values():
+            content = await loop.image_content(record["id"])
+            assert hashlib.sha256(content).hexdigest() == record["sha256"]
+        again = await loop.post_images(list(contents.values()), keys=list(contents))
+        assert {key: image["id"] for key, image in zip(contents, again, strict=True)}.items() >= answered.items()
+        assert len(await loop.image_ids()) == len(contents)
+
+
+@dataclass
+class LoopProcess:
+    """A running command; `output` is what it said so far."""
+
+    process: asyncio.subprocess.Process
+    url: str = ""
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def output(self) -> str:
+        return "".join(self.lines)
+
+    def send(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    async def status(self, *, within_s: float) -> int:
+        async with asyncio.timeout(within_s):
+            return await self.process.wait()
+
+
+@asynccontextmanager
+async def loop_process(tmp_path: Path, *, must_start: bool = True) -> AsyncIterator[LoopProcess]:
+    """`learning-loop serve` on a free port, in the same folder as `running_loop(tmp_path)`."""
+    command = (sys.executable, "-m", "learning_loop_node", "serve", "--port", "0", "--data", str(tmp_path / "loop"))
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("LOOP_")}
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=environment
+    )
+    running = LoopProcess(process)
+    is_up = asyncio.Event()
+
+    async def read() -> None:
+        assert process.stdout is not None
+        async for line in process.stdout:
+            running.lines.append(line.decode())
+            if found := re.search(r"answers at (http://\S+)", running.lines[-1]):
+                running.url = found[1]
+            if "Ctrl+C" in running.lines[-1]:
+                is_up.set()
+        is_up.set()
+
+    reading = asyncio.create_task(read())
+    try:
+        if must_start:
+            await asyncio.wait_for(is_up.wait(), 30)
+            assert running.url, running.output
+        yield running
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        await reading
