@@ -94,7 +94,7 @@ async def _run(images: Path | None, count: int | None, output: Path, stay: bool,
             audience.on_step("drawing the contact sheet")
             sheet = (output / SHEET).resolve()
             await io_bound(draw_contact_sheet, ending.sightings, _title(ending), sheet)
-        _tell(play, ending, sheet, as_json)
+        _tell(play, ending, sheet, stay, as_json)
         if not ending.verdict.adds_up:
             for command in (play.stage.loop, play.stage.node):
                 complaints.print(f"{command.name} said at last:\n{command.log_tail()}", style="red", soft_wrap=True)
@@ -118,7 +118,7 @@ def _title(ending: Ending) -> str:
     return f"{len(ending.sightings)} photographs of {len(cameras)} cameras, and what the detector made of them"
 
 
-def _tell(play: Play, ending: Ending, sheet: Path, as_json: bool) -> None:
+def _tell(play: Play, ending: Ending, sheet: Path, stay: bool, as_json: bool) -> None:
     from ..demo.report import as_json as json_of
     from ..demo.report import print_places, print_verdict, table_of
 
@@ -135,6 +135,8 @@ def _tell(play: Play, ending: Ending, sheet: Path, as_json: bool) -> None:
     print_verdict(console, ending.verdict)
     print_places(console, places)
     verdict = "everything adds up" if ending.verdict.adds_up else "it does NOT add up"
+    if not stay:
+        console.print("(loop and node have ended; --stay leaves them running)", style="dim")
     console.print(verdict, style="bold green" if ending.verdict.adds_up else "bold red")
 
 
