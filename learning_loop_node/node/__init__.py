@@ -1,6 +1,5 @@
 """What all nodes share."""
 
-from ..errors import LoopUnreachableError as NodeConnectionError
-from .node import Node
+from .node import Node, NodeConnectionError
 
 __all__ = ["Node", "NodeConnectionError"]

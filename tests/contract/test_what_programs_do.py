@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
 import signal
 import sys
 import threading
@@ -492,21 +494,24 @@ async def test_ways_to_serve(monkeypatch, tmp_path, way):
     folder.mkdir()
     (folder / "main.py").write_text(PROGRAM)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "main.py", way, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *(sys.executable, "main.py", way),
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
     )
     try:
         url, said = await started(process)
-        async with aiohttp.ClientSession() as session, session.get(f"{url}/about") as response:
-            assert (await response.json())["model_info"]["version"] == "1.0", said
+        assert (await about(url))["model_info"]["version"] == "1.0", said
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(10):
             output, _ = await process.communicate()
         assert process.returncode == 0, said + output.decode()
         assert "Traceback" not in said + output.decode()
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # with the child of the reloader
+        await process.wait()
 
 
 async def started(process: asyncio.subprocess.Process) -> tuple[str, str]:
@@ -520,6 +525,15 @@ async def started(process: asyncio.subprocess.Process) -> tuple[str, str]:
         if "running on http://" in line:
             url = "http://" + line.partition("http://")[2].split()[0]
     return url, said
+
+
+async def about(url: str) -> Any:
+    """The answer of a node; a server with `reload=True` names its port before it listens."""
+    while True:
+        with contextlib.suppress(aiohttp.ClientConnectorError):
+            async with aiohttp.ClientSession() as session, session.get(f"{url}/about") as response:
+                return await response.json()
+        await asyncio.sleep(0.01)
 
 
 @dataclass
