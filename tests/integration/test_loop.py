@@ -61,7 +61,9 @@ async def test_an_image_comes_back_byte_for_byte_with_everything_that_was_said_a
     assert await loop.image_content(stored["id"]) == image
     [record] = await loop.list_images()
     assert record == await loop.json("GET", f"{P}/images/{stored['id']}")
-    assert record["box_detections"] == [BOX]
+    face = (await loop.json("GET", P))["categories"][0]["id"]
+    assert record["box_detections"] == [BOX | {"category_id": face}]
+    assert record["classification_detections"][0]["category_id"] is None, "unknown categories are kept by their name"
     assert record["segmentation_detections"][0]["shape"] == "1,2,3,4,5,6"
     assert record["segmentation_detections"][1]["shape"] == {"points": [{"x": 1, "y": 2}]}
     assert record["point_detections"][0]["x"] == 1.5

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...errors import InvalidRequestError
 from ..wire import Finding, ImageRecord, ImageState, Metadata, Polygon, Statement, StoredImage
-from .tables import AnnotationRow, DetectionRow, ImageRow
+from .tables import AnnotationRow, CategoryRow, DetectionRow, ImageRow
 
 KINDS = ("box", "point", "segmentation", "classification")
 GEOMETRY = ("x", "y", "width", "height", "shape")
@@ -39,9 +39,11 @@ class NewImage:
 async def add_images(session: AsyncSession, project_id: str, new: Sequence[NewImage]) -> list[StoredImage]:
     """Add those that are not there yet under their key; images without a key are always added.
 
-    Raises `InvalidRequestError` if a key belongs to another image.
+    What was found without the id of its category gets it, if the project has one of this name. Raises
+    `InvalidRequestError` if a key belongs to another image.
     """
     known = await _keys(session, project_id, [image.key for image in new if image.key is not None])
+    ids = await _category_ids(session, project_id)
     results: list[StoredImage] = []
     found: list[DetectionRow | AnnotationRow] = []
     received = datetime.now(UTC)
@@ -52,7 +54,7 @@ async def add_images(session: AsyncSession, project_id: str, new: Sequence[NewIm
             continue
         row = _row(project_id, image, received + timedelta(microseconds=position))
         session.add(row)
-        found += _findings(row.id, image.metadata)
+        found += _findings(row.id, image.metadata, ids)
         if image.key is not None:
             known[image.key] = row
         results.append(StoredImage(id=row.id, stored=True))
@@ -107,6 +109,12 @@ async def _keys(session: AsyncSession, project_id: str, keys: Sequence[str]) -> 
     return {row.idempotency_key: row for row in await session.scalars(query) if row.idempotency_key is not None}
 
 
+async def _category_ids(session: AsyncSession, project_id: str) -> dict[str, str]:
+    """The ids of the project's categories by their names."""
+    query = select(CategoryRow.name, CategoryRow.id).where(CategoryRow.project_id == project_id)
+    return {row.name: row.id for row in await session.execute(query)}
+
+
 def _refuse_other(former: ImageRow, image: NewImage) -> None:
     if former.sha256 != image.sha256:
         raise InvalidRequestError(
@@ -134,7 +142,7 @@ def _row(project_id: str, image: NewImage, received: datetime) -> ImageRow:
     )
 
 
-def _findings(image_id: str, metadata: Metadata) -> Iterable[DetectionRow | AnnotationRow]:
+def _findings(image_id: str, metadata: Metadata, ids: Mapping[str, str]) -> Iterable[DetectionRow | AnnotationRow]:
     detections: Mapping[str, Sequence[Finding]] = {kind: getattr(metadata, f"{kind}_detections") for kind in KINDS}
     for kind, findings in detections.items():
         for finding in findings:
@@ -142,7 +150,7 @@ def _findings(image_id: str, metadata: Metadata) -> Iterable[DetectionRow | Anno
                 image_id=image_id,
                 kind=kind,
                 category_name=finding.category_name,
-                category_id=finding.category_id,
+                category_id=finding.category_id or ids.get(finding.category_name),
                 model_name=finding.model_name,
                 confidence=finding.confidence,
                 geometry=_geometry(finding),
@@ -159,7 +167,7 @@ def _findings(image_id: str, metadata: Metadata) -> Iterable[DetectionRow | Anno
                 image_id=image_id,
                 kind=kind,
                 category_name=entry.category_name,
-                category_id=entry.category_id,
+                category_id=entry.category_id or ids.get(entry.category_name),
                 geometry=_geometry(entry),
             )
 
