@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from learning_loop_node.errors import NotFoundError
-from learning_loop_node.loop_server.storage.blobs import Blob, BlobStore, FolderBlobs
+from learning_loop_node.errors import NotFoundError, StorageFullError
+from learning_loop_node.loop_server.storage.blobs import Blob, BlobStore, FolderBlobs, disk_errors
 
 STORES = [pytest.param(FolderBlobs, id="folder")]
 
@@ -81,6 +82,20 @@ async def test_a_file_that_was_cut_off_behind_our_back_is_written_again(tmp_path
     (await store.path(blob.sha256)).write_bytes(b"con")
     await store.write_all([b"content"])
     assert (await store.path(blob.sha256)).read_bytes() == b"content"
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        pytest.param(errno.ENOSPC, StorageFullError, id="full"),
+        pytest.param(errno.EDQUOT, StorageFullError, id="quota"),
+        pytest.param(errno.EROFS, StorageFullError, id="read-only"),
+        pytest.param(errno.EIO, OSError, id="broken"),
+    ],
+)
+def test_a_disk_that_keeps_nothing_more_is_named(number: int, expected: type[Exception]):
+    with pytest.raises(expected), disk_errors():
+        raise OSError(number, "text")
 
 
 def files_in(folder: Path) -> list[str]:
