@@ -15,7 +15,7 @@ import uvicorn
 async def served(application: Any, **options: Any) -> AsyncIterator[str]:
     """The URL of the running application; it is stopped in order when the block ends."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(application, log_config=None, access_log=False, ws="websockets-sansio", **options)
+    config = uvicorn.Config(application, log_config=None, access_log=False, **options)
     server = _Server(config)
     running = asyncio.ensure_future(server.serve(sockets=[listener]))
     try:

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import socketio
+from engineio.packet import NOOP, Packet
 
 from ..data_classes import codec
 from ..errors import InvalidDataError, InvalidRequestError, NodeError
@@ -59,6 +60,13 @@ def add_events(server: socketio.AsyncServer, operations: Iterable[Operation[Any,
     for operation in operations:
         if operation.event is not None:
             server.on(operation.event, _handler_of(operation))
+
+
+async def release_poll(server: socketio.AsyncServer, sid: str) -> None:
+    """Answer the long poll of a client that is leaving, which would otherwise stay open until its time-out."""
+    connection = server.eio.sockets.get(server.manager.eio_sid_from_sid(sid, "/"))
+    if connection is not None and not connection.upgraded:
+        await connection.send(Packet(NOOP))
 
 
 def _handler_of(operation: Operation[Any, Any]) -> Callable[..., Awaitable[Any]]:

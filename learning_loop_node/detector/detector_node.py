@@ -341,7 +341,6 @@ class DetectorNode(Node):
         if self.is_muted:
             return
         await self.loop_client.detectors.report(
-            Context(organization=self.organization, project=self.project),
             DetectorStatus(
                 uuid=self.uuid,
                 name=self.name,

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from ..api.asgi import SocketIoBeside
 from ..api.operation import Operation
 from ..api.rest import add_error_replies, add_operations
-from ..api.sio import add_events, make_server
+from ..api.sio import add_events, make_server, release_poll
 from ..client.communicator import LoopCommunicator
 from ..client.data_exchanger import DataExchanger
 from ..client.http import LoopHttp
@@ -197,6 +197,7 @@ class Node(FastAPI):
     async def _on_client_disconnect(self, sid: str, *_arguments: Any) -> None:
         if sid in self.connected_clients:
             self.connected_clients.remove(sid)
+        await release_poll(self.sio, sid)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._application(scope, receive, send)
