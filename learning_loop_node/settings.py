@@ -220,8 +220,8 @@ ENVIRONMENT = (
 )
 """Every variable but `DATA_FOLDER`, which `GLOBALS` takes when the package is imported."""
 
-SERVER_LOGIN = {"LOOP_USERNAME": "username", "LOOP_PASSWORD": "password"}
-"""The same two variables name the login of a node and the first administrator of our own loop."""
+ALSO_OF_THE_LOOP = {"LOOP_USERNAME": "username", "LOOP_PASSWORD": "password", "MAX_IMAGE_PIXELS": "max_pixels"}
+"""Variables that mean the same to a node and to our own loop; the login is that of its first administrator."""
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -238,8 +238,8 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
             values[variable.group][variable.field] = variable.parse(text)
         except LooseSpellingError as loose:
             logger.warning("%s=%s is not a known value and taken as %s", variable.name, text, loose.default)
-        if variable.name in SERVER_LOGIN:
-            values["loop_server"][SERVER_LOGIN[variable.name]] = text
+        if variable.name in ALSO_OF_THE_LOOP:
+            values["loop_server"][ALSO_OF_THE_LOOP[variable.name]] = text
     values["node"]["data_folder"] = Path(GLOBALS.data_folder)
     try:
         return Settings.model_validate(values)
