@@ -51,7 +51,7 @@ def create_app(settings: Settings | LoopServerSettings, *, tell: Callable[[Notic
                 async with supervise(loop.services(), on_crash=lambda: termination.end(1)):
                     yield
         finally:
-            termination.close()
+            await termination.close()
 
     app = FastAPI(
         title="Learning Loop",

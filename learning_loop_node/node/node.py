@@ -180,16 +180,19 @@ class Node(FastAPI):
                 await self._before_close()
                 await self.on_shutdown()
         finally:
-            self.termination.close()
+            await self.termination.close()
 
     async def _close_old_parts(self) -> None:
         if "loop_communicator" in self.__dict__:
             await self.loop_communicator.shutdown()
 
     async def _disconnect_clients(self) -> None:
-        """Let Socket.IO clients go, for whose long polls the server would otherwise wait."""
-        for sid in list(self.connected_clients):
-            await self.sio.disconnect(sid)
+        """Close the connections of Socket.IO clients, for whose long polls the server would otherwise wait.
+
+        To them it looks like a lost connection, so that they try again when the node is back.
+        """
+        if self.sio.eio.sockets:
+            await self.sio.eio.disconnect()
 
     async def _on_client_connect(self, sid: str, *_arguments: Any) -> None:
         self.connected_clients.append(sid)

@@ -8,6 +8,7 @@ a crashed service can end the process with a status of its own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -65,15 +66,18 @@ class Termination:
         else:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    def close(self) -> None:
-        """Last thing in the lifespan: if the process is to end with a status other than 0, let it.
+    async def close(self) -> None:
+        """Last thing in the lifespan: if the process is to end with a status other than 0, let it, here.
 
-        The exit is raised by the event loop itself, since the server swallows what an application raises. With status
-        0 the server returns to the program that started it. The signals stay ours until the server takes its handlers
-        away, so that a second signal does not change the status.
+        The exit is raised by the event loop itself, since the server swallows what an application raises, and while the
+        server still waits for the lifespan, so that both are cancelled together. With status 0 the server returns to
+        the program that started it. The signals stay ours until the server takes its handlers away, so that a second
+        signal does not change the status.
         """
         if self._loop is not None and self._status:
             self._loop.call_soon(_exit, self._status)
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         loop = self._loop

@@ -475,39 +475,77 @@ class Nothing(DetectorLogic):
     def evaluate(self, image):
         return ImageMetadata()
 
+class Crashing(DetectorNode):
+    def services(self):
+        return (*super().services(), self)
+    async def run(self):
+        raise RuntimeError("a bug")
+
 node = DetectorNode(name="test", detector=Nothing())
 
 if __name__ == "__main__":
     match sys.argv.pop(1):
         case "object": uvicorn.run(node, host="127.0.0.1", port=0)
         case "reload": uvicorn.run("main:node", host="127.0.0.1", port=0, reload=True, lifespan="on")
+        case "crash": uvicorn.run(Crashing(name="test", detector=Nothing()), host="127.0.0.1", port=0)
         case "run_node": run_node("main:node", node_parser(description="test").parse_args())
 """
 
 
 @pytest.mark.parametrize("way", ["object", "reload", "run_node"])
 async def test_ways_to_serve(monkeypatch, tmp_path, way):
-    monkeypatch.setenv("DATA_FOLDER", str(tmp_path))
-    monkeypatch.setenv("NODE_PORT", "0")
-    monkeypatch.setenv("NODE_HOST", "127.0.0.1")
-    folder = tmp_path / "program"
-    folder.mkdir()
-    (folder / "main.py").write_text(PROGRAM)
+    async with served_as_process(monkeypatch, tmp_path, way) as (process, url, _):
+        assert (await about(url))["model_info"]["version"] == "1.0"
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            output, _ = await process.communicate()
+        assert process.returncode == 0, output.decode()
+        assert "Traceback" not in output.decode()
+
+
+async def test_a_service_that_crashes_ends_a_plain_server_with_status_1(monkeypatch, tmp_path):
+    async with served_as_process(monkeypatch, tmp_path, "crash") as (process, _, said):
+        async with asyncio.timeout(10):
+            output, _ = await process.communicate()
+        assert process.returncode == 1
+        assert "crashed, ending the process" in said + output.decode()
+        assert (said + output.decode()).count("Traceback") == 1
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+async def test_a_connected_client_does_not_keep_the_node(monkeypatch, tmp_path, transport):
+    async with served_as_process(monkeypatch, tmp_path, "object") as (process, url, _):
+        client = socketio.AsyncClient(reconnection=False)
+        await client.connect(url, socketio_path="/ws/socket.io", transports=[transport])
+        try:
+            await client.call("detect", {"image": RAW}, timeout=10)
+            process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(1.5):  # a second, and some for a machine that does other things, too
+                output, _ = await process.communicate()
+            assert process.returncode == 0, output.decode()
+        finally:
+            await client.disconnect()
+
+
+@asynccontextmanager
+async def served_as_process(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, way: str
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, str, str]]:
+    """The program in a folder of its own, its address, and what it has said."""
+    for name, value in {"DATA_FOLDER": str(folder), "NODE_PORT": "0", "NODE_HOST": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, value)
+    (folder / "program").mkdir()
+    (folder / "program" / "main.py").write_text(PROGRAM)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "main.py", way),
-        cwd=folder,
+        cwd=folder / "program",
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,
     )
     try:
         url, said = await started(process)
-        assert (await about(url))["model_info"]["version"] == "1.0", said
-        process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(10):
-            output, _ = await process.communicate()
-        assert process.returncode == 0, said + output.decode()
-        assert "Traceback" not in said + output.decode()
+        yield process, url, said
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # with the child of the reloader

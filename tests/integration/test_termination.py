@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import urllib.request
@@ -63,6 +64,7 @@ async def test_service_or_loop_ends_the_process_in_order(way, loop, order, expec
         assert await program.status() == expected
         assert "stopped in order" in program.output
         assert ("the service obedient service crashed" in program.errors) == (order == "crash")
+        assert program.errors.count("Traceback") == (order == "crash")
 
 
 async def test_crash_while_starting_has_status_1():
@@ -156,5 +158,5 @@ async def running(way: str, loop: str = "asyncio", environment: dict[str, str] |
         yield program
     finally:
         with contextlib.suppress(ProcessLookupError):
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # with the child of the reloader
         await process.wait()

@@ -45,11 +45,16 @@ class Idle:
             say("idle service was stopped")
 
 
+async def disconnect_clients() -> None:
+    if sio.eio.sockets:
+        await sio.eio.disconnect()
+
+
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     global ORDERS
     ORDERS = asyncio.Queue()
-    termination = Termination(before_stop=sio.eio.disconnect)
+    termination = Termination(before_stop=disconnect_clients)
     termination.open()
     app.state.termination = termination
     if os.environ.get("CRASH_AT_START"):
@@ -59,7 +64,7 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
     await asyncio.sleep(0.01)
     say("stopped in order")
-    termination.close()
+    await termination.close()
 
 
 def say(text: str) -> None:
