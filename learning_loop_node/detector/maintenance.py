@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from ..api.operation import Http, Nothing, Operation, read_nothing
 from ..runtime.threads import io_bound
@@ -33,8 +34,10 @@ def maintenance_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
 
 
 def _empty(folder: Path) -> None:
+    """Everything but the node's id is moved aside and then deleted, so that whoever still writes begins anew."""
+    aside = folder / f".reset-{uuid4().hex}"
+    aside.mkdir()
     for entry in folder.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        elif entry.name != "uuids.json":
-            entry.unlink()
+        if entry not in (aside, folder / "uuids.json"):
+            entry.rename(aside / entry.name)
+    shutil.rmtree(aside, ignore_errors=True)
