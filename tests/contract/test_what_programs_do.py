@@ -39,6 +39,7 @@ from learning_loop_node.detector.outbox import Outbox
 from learning_loop_node.loop_communication import LoopCommunicator
 from learning_loop_node.node import Node
 from tests.builders import jpeg, pixels
+from tests.events import connected
 from tests.nodes import put_model
 from tests.serving import served
 
@@ -515,16 +516,12 @@ async def test_a_service_that_crashes_ends_a_plain_server_with_status_1(monkeypa
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
 async def test_a_connected_client_does_not_keep_the_node(monkeypatch, tmp_path, transport):
     async with served_as_process(monkeypatch, tmp_path, "object") as (process, url, _):
-        client = socketio.AsyncClient(reconnection=False)
-        await client.connect(url, socketio_path="/ws/socket.io", transports=[transport])
-        try:
+        async with connected(url, transport, reconnection=False) as client:
             await client.call("detect", {"image": RAW}, timeout=10)
             process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(1.5):  # a second, and some for a machine that does other things, too
+            async with asyncio.timeout(5):  # a long poll would take longer
                 output, _ = await process.communicate()
             assert process.returncode == 0, output.decode()
-        finally:
-            await client.disconnect()
 
 
 @asynccontextmanager

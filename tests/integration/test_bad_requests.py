@@ -17,6 +17,7 @@ from learning_loop_node.detector.detector_node import DetectorNode
 from learning_loop_node.images import encode_jpeg
 from learning_loop_node.settings import DetectorSettings
 from tests.builders import jpeg, make_settings
+from tests.events import connected
 from tests.nodes import RunningNode, running_node
 
 JPEG = jpeg()
@@ -46,10 +47,8 @@ async def http(node: RunningNode) -> AsyncIterator[aiohttp.ClientSession]:
 
 @shared
 async def events(node: RunningNode) -> AsyncIterator[socketio.AsyncClient]:
-    client = socketio.AsyncClient()
-    await client.connect(node.url, socketio_path="/ws/socket.io", transports=["websocket"])
-    yield client
-    await client.disconnect()
+    async with connected(node.url) as client:
+        yield client
 
 
 def form(part: str, content: bytes) -> aiohttp.FormData:
@@ -240,12 +239,11 @@ async def test_without_a_model_both_transports_say_so(tmp_path: Path):
     async with (
         running_node(tmp_path, has_model=False) as running,
         aiohttp.ClientSession(running.url) as session,
-        socketio.AsyncSimpleClient() as client,
+        connected(running.url) as client,
     ):
         async with session.post("/detect", data=form("file", JPEG)) as response:
             assert (response.status, (await response.json())["detail"]) == (503, "detector not yet initialized")
             assert int(response.headers["Retry-After"]) >= 1
-        await client.connect(running.url, socketio_path="/ws/socket.io")
         answer = await client.call("detect", {"image": RAW}, timeout=10)
         assert answer["error"] == "detector not yet initialized"
         assert await client.call("info", timeout=10) == {"status": "No model loaded"}

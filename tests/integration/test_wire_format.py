@@ -24,6 +24,7 @@ from learning_loop_node.data_classes import (
 )
 from learning_loop_node.images import decode
 from tests.builders import jpeg, make_box
+from tests.events import connected
 from tests.nodes import RunningNode, running_node
 
 JPEG = jpeg()
@@ -102,10 +103,8 @@ async def http(node: RunningNode) -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest_asyncio.fixture(params=["websocket", "polling"])
 async def events(node: RunningNode, request: pytest.FixtureRequest) -> AsyncIterator[socketio.AsyncClient]:
-    client = socketio.AsyncClient()
-    await client.connect(f"ws{node.url[4:]}", socketio_path="/ws/socket.io", transports=[request.param])
-    yield client
-    await client.disconnect()
+    async with connected(f"ws{node.url[4:]}", request.param) as client:
+        yield client
 
 
 def form(*contents: bytes, part: str = "file") -> aiohttp.FormData:
