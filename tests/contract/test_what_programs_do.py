@@ -515,13 +515,15 @@ async def test_a_service_that_crashes_ends_a_plain_server_with_status_1(monkeypa
 
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
 async def test_a_connected_client_does_not_keep_the_node(monkeypatch, tmp_path, transport):
-    async with served_as_process(monkeypatch, tmp_path, "object") as (process, url, _):
-        async with connected(url, transport, reconnection=False) as client:
-            await client.call("detect", {"image": RAW}, timeout=10)
-            process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(5):  # a long poll would take longer
-                output, _ = await process.communicate()
-            assert process.returncode == 0, output.decode()
+    async with (
+        served_as_process(monkeypatch, tmp_path, "object") as (process, url, _),
+        connected(url, transport, reconnection=False) as client,
+    ):
+        await client.call("detect", {"image": RAW}, timeout=10)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(5):  # a long poll would take longer
+            output, _ = await process.communicate()
+        assert process.returncode == 0, output.decode()
 
 
 @asynccontextmanager
