@@ -52,9 +52,11 @@ RunExclusively = Callable[[Callable[[], None]], Awaitable[None]]
 class ActiveModel(ABC):
     """Holds the model that answers. Reading `state` is atomic: a detection sees the old model or the new one."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, run_exclusively: RunExclusively, on_restart: Callable[[], None] = lambda: None) -> None:
         self.state: State = Empty()
         self.swap_count = 0
+        self._run_exclusively = run_exclusively
+        self._on_restart = on_restart
 
     @property
     @abstractmethod
@@ -77,11 +79,17 @@ class ActiveModel(ABC):
         raise NoModelError(self.state.reason)
 
     async def replace(self, information: ModelInformation) -> None:
-        """Build this model and let it answer from now on; after `ModelRefusedError` the previous one serves on."""
+        """Build this model and let it answer from now on; after `ModelRefusedError` the previous one serves on.
+
+        A logic that asks for a new process with `NodeNeedsRestartError` gets it.
+        """
         try:
             await self._build(information)
-        except (NodeNeedsRestartError, ModelRefusedError):
+        except ModelRefusedError:
             raise
+        except NodeNeedsRestartError as error:
+            self._on_restart()
+            raise ModelRefusedError(f"model {information.version} needs a new process: {error}") from error
         except Exception as error:
             logger.exception("model %s cannot be built", information.version)
             raise ModelRefusedError(
@@ -98,10 +106,16 @@ class BuiltByFactory(ActiveModel):
     meanwhile, and the old model is built anew if the new one fails.
     """
 
-    def __init__(self, factory: Any, *, run_exclusively: RunExclusively, exclusive: bool = False) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        factory: Any,
+        *,
+        run_exclusively: RunExclusively,
+        on_restart: Callable[[], None] = lambda: None,
+        exclusive: bool = False,
+    ) -> None:
+        super().__init__(run_exclusively=run_exclusively, on_restart=on_restart)
         self._factory = factory
-        self._run_exclusively = run_exclusively
         self._exclusive = exclusive
 
     @property
@@ -145,10 +159,11 @@ class BuiltByFactory(ActiveModel):
 class OneLogic(ActiveModel):
     """One logic of the user serves model after model: `init()` is called again, in the inference thread."""
 
-    def __init__(self, logic: Any, *, run_exclusively: RunExclusively) -> None:
-        super().__init__()
+    def __init__(
+        self, logic: Any, *, run_exclusively: RunExclusively, on_restart: Callable[[], None] = lambda: None
+    ) -> None:
+        super().__init__(run_exclusively=run_exclusively, on_restart=on_restart)
         self._logic = logic
-        self._run_exclusively = run_exclusively
 
     @property
     def model_format(self) -> str:

@@ -81,7 +81,7 @@ class DetectorNode(Node):
 
         self.operation_mode = OperationMode.Startup
         self.inference = Inference(
-            settings.detector, require=lambda: self.active_model.require(), on_restart=lambda: self.termination.end(0)
+            settings.detector, require=lambda: self.active_model.require(), on_restart=self._restart
         )
         self.active_model = self._plug_in(plugged)
         self.detector_logic = None if hasattr(plugged, "build") else plugged
@@ -95,6 +95,7 @@ class DetectorNode(Node):
             context=context,
             settings=settings.detector,
             is_idle=lambda: self.operation_mode == OperationMode.Idle and not self.is_muted,
+            on_change=lambda: self._status_report.wake(),
         )
         self.outbox = Outbox(FolderStore(settings.node.data_folder / "outbox"), settings)
         self.relevance_filter = RelevanceFilter(self.outbox, rules=rules, settings=settings.detector)
@@ -307,14 +308,18 @@ class DetectorNode(Node):
             return BuiltByFactory(
                 plugged,
                 run_exclusively=self.inference.run_exclusively,
+                on_restart=self._restart,
                 exclusive=self.settings.detector.exclusive_model_build,
             )
         if hasattr(plugged, "evaluate"):
-            return OneLogic(plugged, run_exclusively=self.inference.run_exclusively)
+            return OneLogic(plugged, run_exclusively=self.inference.run_exclusively, on_restart=self._restart)
         raise TypeError(
             f"DetectorNode needs an object with build() (a DetectorLogicFactory) or with evaluate() (a DetectorLogic), "
             f"not {plugged!r}"
         )
+
+    def _restart(self) -> None:
+        self.termination.end(0)
 
     async def _keep(self, image: ImageInput, metadata: ImageMetadata, camera_id: str | None, autoupload: str) -> None:
         match autoupload:

@@ -21,7 +21,6 @@ from ..errors import (
     InvalidDataError,
     ModelRefusedError,
     NodeError,
-    NodeNeedsRestartError,
     TooLargeError,
 )
 from ..runtime.clock import Clock, SystemClock
@@ -143,7 +142,6 @@ class ModelUpdates:
         self._woken.set()
 
     async def run(self) -> None:
-        """Raises only what should end the process, such as `NodeNeedsRestartError` of the user's logic."""
         while True:
             self._woken.clear()
             pause_s = INTERVAL_S
@@ -188,8 +186,6 @@ class ModelUpdates:
             return
         try:
             await self._bring_in(attempt)
-        except NodeNeedsRestartError:
-            raise
         except SupersededError:
             logger.info("model %s is no longer wanted", target.version)
         except NodeError as error:

@@ -10,7 +10,7 @@ import pytest
 
 from learning_loop_node.data_classes import ImageMetadata, ModelInformation
 from learning_loop_node.detector.active_model import BuiltByFactory, OneLogic
-from learning_loop_node.errors import ModelRefusedError, NoModelError
+from learning_loop_node.errors import ModelRefusedError, NodeNeedsRestartError, NoModelError
 from tests.builders import make_model_information
 
 
@@ -86,6 +86,18 @@ async def test_a_model_that_cannot_be_built_leaves_the_old_one_in_service():
     with pytest.raises(ModelRefusedError, match=r"model 1\.1 cannot be built: weights are missing"):
         await model.replace(information("1.1"))
     assert model.require().model_info.version == "1.0"
+
+
+async def test_a_logic_that_asks_for_a_new_process_gets_it():
+    class Worn(Old):
+        def init(self) -> None:
+            raise NodeNeedsRestartError("the card is gone")
+
+    asked: list[str] = []
+    model = OneLogic(Worn(), run_exclusively=run_here, on_restart=lambda: asked.append("restart"))
+    with pytest.raises(ModelRefusedError, match=r"model 1\.0 needs a new process: the card is gone"):
+        await model.replace(information("1.0"))
+    assert asked == ["restart"]
 
 
 async def test_exclusive_build_refuses_meanwhile_and_keeps_no_reference():

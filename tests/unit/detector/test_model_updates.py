@@ -17,7 +17,7 @@ from learning_loop_node.data_classes import Context, ModelInformation
 from learning_loop_node.detector.model_store import ModelStore
 from learning_loop_node.detector.model_updates import ModelUpdates
 from learning_loop_node.enums import VersionMode
-from learning_loop_node.errors import BadModeError, ModelRefusedError, NodeNeedsRestartError
+from learning_loop_node.errors import BadModeError, ModelRefusedError
 from learning_loop_node.settings import DetectorSettings, LoopSettings
 from tests.builders import make_model_information
 from tests.clock import ManualClock
@@ -309,13 +309,6 @@ async def test_a_model_on_disk_that_cannot_be_built_is_downloaded_again(bench: B
     await bench.cycles(2)
     assert bench.downloads("1.0") == 1
     assert (bench.folder / "models/1.0/weights.bin").read_text() == "weights"
-
-
-async def test_a_logic_that_needs_a_new_process_ends_this_one(bench: Bench) -> None:
-    bench.host.failing["1.0"] = NodeNeedsRestartError
-    bench.offer("1.0")
-    with pytest.raises(NodeNeedsRestartError):
-        await bench.updates.run()
 
 
 async def test_a_disk_that_refuses_is_trouble_that_may_pass(bench: Bench) -> None:
