@@ -26,6 +26,7 @@ from ..errors import (
 from ..runtime.clock import Clock, SystemClock
 from ..runtime.periodic import wait_unless
 from ..runtime.threads import io_bound
+from ..runtime.trouble import Trouble
 from ..settings import DetectorSettings
 from .model_store import ModelStore, is_version, require_version
 
@@ -106,7 +107,7 @@ class ModelUpdates:
         self._dice = dice or random.Random()
         self._attempt: Attempt | None = None
         self._loop_failures = 0
-        self._loop_trouble = ""
+        self._loop_trouble = Trouble(self._clock)
         self._woken = asyncio.Event()
 
     async def load_current(self) -> None:
@@ -157,11 +158,13 @@ class ModelUpdates:
             wanted = self._information(target.model_uuid, require_version(target.version)) if target else None
         except NodeError as error:
             self._loop_failures += 1
-            self._note_loop_trouble(str(error))
+            if self._loop_trouble.is_news(str(error)):
+                logger.warning("the wanted model is not known: %s", error)
             probe_s = min(INTERVAL_S * 2.0 ** min(self._loop_failures - 1, 10), LONGEST_PROBE_S)
             return self._dice.uniform(0.5, 1.0) * probe_s
         self._loop_failures = 0
-        self._note_loop_trouble("")
+        if self._loop_trouble.ends():
+            logger.info("the loop tells the wanted model again")
         self.loop_deployment_target = wanted
         if self.version_control is VersionMode.FollowLoop:
             self.target_model = wanted
@@ -261,14 +264,6 @@ class ModelUpdates:
         logger.warning("%s", text)
         self.errors[ERROR_KEY] = text
         self._on_change()
-
-    def _note_loop_trouble(self, text: str) -> None:
-        """Write to the log when the trouble begins, changes or ends; not each time."""
-        if text and text != self._loop_trouble:
-            logger.warning("the wanted model is not known: %s", text)
-        elif self._loop_trouble and not text:
-            logger.info("the loop tells the wanted model again")
-        self._loop_trouble = text
 
     async def _make_current(self, information: ModelInformation) -> None:
         """Remember what serves. A disk that refuses does not end its service."""

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from ..errors import NodeError
 from .clock import Clock, SystemClock
+from .trouble import Trouble
 
 logger = logging.getLogger(__name__)
 
@@ -15,7 +16,7 @@ logger = logging.getLogger(__name__)
 class Periodic:
     """A service that calls `action` every `interval_s`; after an error of ours it waits longer, up to `longest_s`.
 
-    The wait doubles with each error. `wake` makes the next call come at once.
+    The wait doubles with each error. `wake` makes the next call come at once. Trouble that lasts is logged sparsely.
     """
 
     def __init__(
@@ -39,13 +40,17 @@ class Periodic:
 
     async def run(self) -> None:
         wait_s = self._interval_s
+        trouble = Trouble(self._clock)
         while True:
             self._woken.clear()
             try:
                 await self._action()
                 wait_s = self._interval_s
+                if trouble.ends():
+                    logger.info("%s works again", self.name)
             except NodeError as error:
-                logger.warning("%s failed, trying again: %s", self.name, error)
+                if trouble.is_news(str(error)):
+                    logger.warning("%s failed, trying again: %s", self.name, error)
                 wait_s = min(2 * wait_s, self._longest_s)
             await wait_unless(self._woken, wait_s, self._clock)
 

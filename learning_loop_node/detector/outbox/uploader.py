@@ -24,6 +24,7 @@ from ...errors import LoopError, NodeError
 from ...runtime.clock import Clock, SystemClock
 from ...runtime.periodic import wait_unless
 from ...runtime.threads import io_bound
+from ...runtime.trouble import Trouble
 from .batch import Batch
 from .outbox import Outbox
 from .store import Content, Item, ItemDamagedError, ItemGoneError, ItemUnreadableError
@@ -87,6 +88,7 @@ class Uploader:
         self._accepted = 0
         self._doubts = 0
         self._failures = 0
+        self._trouble = Trouble(self._clock)
         self._resume_at = self._refresh_at = self._clock.now()
         outbox.uploader = self
         outbox.in_flight = self._in_flight
@@ -203,9 +205,8 @@ class Uploader:
         try:
             await self._post(batch)
         except NodeError as error:
-            # Only news is worth a warning: trouble of a loop may last for days.
-            level = logging.DEBUG if str(error) == self._outbox.last_error else logging.WARNING
-            logger.log(level, "%d images could not be uploaded: %s", len(batch.items), error)
+            if self._trouble.is_news(str(error)):
+                logger.warning("%d images could not be uploaded: %s", len(batch.items), error)
             self._outbox.last_error = str(error)
             self._outbox.counts.retried += len(batch.items)
             verdict = verdict_of(error)
@@ -289,6 +290,7 @@ class Uploader:
     async def _accept(self, items: Sequence[Item]) -> None:
         for item in items:
             self._failing.pop(item, None)
+        self._trouble.ends()
         if self._failures:
             logger.info("the loop takes images again")
             # What failed while the loop took nothing at all is as good as new.
@@ -333,6 +335,8 @@ class Uploader:
     def _go_away(self, error: NodeError) -> None:
         """Let the loop alone for a while: a random time with a growing limit, or as long as it asked for."""
         self._outbox.last_error = str(error)
+        if self._trouble.is_news(str(error)):
+            logger.warning("the loop takes no images now, they wait: %s", error)
         now = self._clock.now()
         self._failures += self._resume_at <= now
         longest_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(self._failures, 10))

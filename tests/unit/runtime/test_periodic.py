@@ -41,6 +41,22 @@ async def test_names_itself_when_it_fails(caplog):
     assert "upload failed, trying again: the loop is away" in caplog.text
 
 
+async def test_trouble_that_lasts_is_said_once(caplog):
+    caplog.set_level("INFO")
+    outcomes = [True] * 50 + [False]
+
+    async def action():
+        if outcomes.pop(0):
+            raise LoopUnreachableError("the loop is away")
+
+    with pytest.raises(asyncio.CancelledError):
+        await Periodic("upload", action, interval_s=1, longest_s=1, clock=ManualClock(stop_after=51)).run()
+    assert [record.message for record in caplog.records] == [
+        "upload failed, trying again: the loop is away",
+        "upload works again",
+    ]
+
+
 async def test_the_unexpected_comes_out():
     async def action():
         raise KeyError("a bug")
