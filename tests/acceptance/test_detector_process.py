@@ -80,11 +80,11 @@ async def test_an_idle_node_ends_within_a_second_with_status_0(tmp_path: Path, w
 
 @EVERY_WAY
 async def test_images_in_the_intake_are_decided_before_the_end(tmp_path: Path, way: tuple[str, ...]):
-    images = [jpeg(seed=seed) for seed in range(60)]
+    images = [jpeg(seed=seed) for seed in range(150)]
     put_model(tmp_path)
     async with node_process(tmp_path, NO_LOOP, way) as node:
         async with DetectorClient(node.url) as client:
-            await asyncio.gather(*(client.detect(image, camera_id=str(n)) for n, image in enumerate(images)))
+            await client.batch_detect(images)
             node.send(signal.SIGTERM)
         assert await node.status(within_s=10) == 0, node.output
     assert "Traceback" not in node.output
