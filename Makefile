@@ -3,11 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 IMAGES ?=
 
-.PHONY: help install demo test check format unit clean
+.PHONY: help install demo test check format unit peers clean
 help:
 	@echo "make demo               the loop and a detector on real photographs, ends by itself with a verdict"
 	@echo "make demo IMAGES=dir    the same on your own pictures"
 	@echo "make test               format check, lint, types and all tests"
+	@echo "make peers              install the predecessor beside ours, for the tests that compare the two"
 	@echo "make format             format and fix what can be fixed"
 
 .venv/.installed: pyproject.toml Makefile
@@ -34,9 +35,17 @@ check: install
 unit: install
 	$(BIN)/pytest
 
+# The package that we take over from, beside which some tests run ours; without it they are skipped.
+peers: .peers/v27/.installed
+
+.peers/v27/.installed: Makefile
+	@$(PYTHON) -m venv .peers/v27
+	@.peers/v27/bin/python -m pip install --quiet --disable-pip-version-check learning-loop-node==0.27.0
+	@touch $@
+
 format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .venv build dist *.egg-info demo_output
+	rm -rf .venv .peers build dist *.egg-info demo_output

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -46,7 +47,7 @@ def test_constructing_touches_nothing(tmp_path: Path):
     ],
 )
 def test_the_operator_reads_what_matters(
-    settings: dict[str, bool], password: str | None, words: list[str], missing: list[str]
+    settings: dict[str, Any], password: str | None, words: list[str], missing: list[str]
 ):
     group = LoopServerSettings(**settings)
     text = io.StringIO()
