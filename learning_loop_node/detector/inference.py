@@ -149,8 +149,12 @@ class Inference:
         self._fail_open_jobs(UnavailableError("the node is stopping"))
         with self._ready_changed:
             self._closing = True
+            given_up = [work for work in self._ready if isinstance(work, _Exclusive)]
             self._ready.clear()
             self._ready_changed.notify_all()
+        for work in given_up:
+            if not work.future.done():
+                work.future.set_exception(UnavailableError("the node is stopping"))
         for _ in range(DECODER_COUNT):
             self._to_decode.put(None)
         await asyncio.to_thread(self._join)
@@ -195,12 +199,16 @@ class Inference:
         return await self._answer(job)
 
     async def run_exclusively(self, function: Callable[[], None]) -> None:
-        """Run a function in the inference thread, between two detections."""
+        """Run a function in the inference thread, between two detections. It may take as long as it likes."""
+        await self.put_exclusive(function)
+
+    def put_exclusive(self, function: Callable[[], None]) -> asyncio.Future[None]:
+        """The same without waiting: the future is done when the function is."""
         if self._loop is None or self._closing:
             raise UnavailableError("the node is not running")
         future: asyncio.Future[None] = self._loop.create_future()
         self._put_ready(_Exclusive(function, future))
-        await future
+        return future
 
     async def _answer(self, job: _Job) -> Detected:
         assert self._loop is not None
@@ -264,12 +272,12 @@ class Inference:
                 if self._closing:
                     return
                 first = self._ready.popleft()
-            self._busy_since = self._clock.now()
             if isinstance(first, _Exclusive):
-                self._run_function(first)
+                self._run_function(first)  # not watched: to load a model may take longer than any detection should
             else:
+                self._busy_since = self._clock.now()
                 self._infer(first)
-            self._busy_since = None
+                self._busy_since = None
             del first
 
     def _run_function(self, work: _Exclusive) -> None:
