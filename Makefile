@@ -23,7 +23,7 @@ help:
 install: .venv/.installed
 
 demo: install
-	@$(BIN)/learning-loop demo $(if $(IMAGES),--images '$(IMAGES)')
+	@$(BIN)/learning-loop demo $(if $(IMAGES),--images "$$IMAGES")
 
 test: check unit
 

@@ -1,0 +1,175 @@
+"""What the README's tables say is what the code does, in both directions; so is the changelog's version."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+import learning_loop_node
+from learning_loop_node import errors
+from learning_loop_node.api.operation import Operation
+from learning_loop_node.api.replies import status_of
+from learning_loop_node.cli.exit_status import MEANINGS
+from learning_loop_node.detector.detector_node import DetectorNode
+from learning_loop_node.detector.maintenance import maintenance_operations
+from learning_loop_node.detector.operations import DETECT_OPTIONS, UPLOAD_OPTIONS, detector_operations
+from learning_loop_node.helpers.entrypoint import node_parser
+from learning_loop_node.node.operations import node_operations
+from learning_loop_node.settings import ENVIRONMENT, LoopServerSettings, Settings
+from tests.nodes import BoxesFactory
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+NONE = "–"
+HEADERS = ("variable", "endpoint", "count", "code", "command", "exit status")
+
+
+@pytest.fixture
+def node(settings: Settings) -> DetectorNode:
+    return DetectorNode("documented", BoxesFactory(), settings=settings)
+
+
+def test_settings():
+    parser = node_parser(description="")
+    expected = {variable.name: (variable.older or NONE, shown(variable.default)) for variable in ENVIRONMENT}
+    expected |= {
+        "DATA_FOLDER": (NONE, "/data"),
+        "NODE_HOST": (NONE, parser.get_default("host")),
+        "NODE_PORT": (NONE, str(parser.get_default("port"))),
+    }
+    assert {name: (older, default) for name, older, default, _ in table("Settings")} == expected
+
+
+def test_endpoints_and_events_of_a_detector(node: DetectorNode):
+    operations = [*detector_operations(node), *node_operations(node), *maintenance_operations(node)]
+    documented = [(http, event) for http, event, _ in table("Endpoints and events of a detector node")]
+    assert sorted(documented) == sorted(map(places_of, operations))
+
+
+@pytest.mark.parametrize("name", sorted({*DETECT_OPTIONS, *UPLOAD_OPTIONS}))
+def test_options_of_a_request(name: str):
+    assert f"`{name}`" in section("Endpoints and events of a detector node")
+
+
+def test_backdoor_operations_are_marked(node: DetectorNode):
+    marked = [http for http, _, text in table("Endpoints and events of a detector node") if "BACKDOOR" in text]
+    assert marked == [places_of(operation)[0] for operation in maintenance_operations(node)]
+
+
+def test_endpoints_of_the_loop(tmp_path: Path):
+    pytest.importorskip("sqlalchemy", reason="the loop needs the extra [loop]")
+    from learning_loop_node.loop_server.loop import Loop
+    from learning_loop_node.loop_server.operations import (
+        deployment,
+        detectors,
+        health,
+        images,
+        login,
+        models,
+        projects,
+    )
+
+    loop = Loop(LoopServerSettings(data_folder=tmp_path))
+    resources = (deployment, detectors, health, images, login, models, projects)
+    rows = [row for resource in resources for row in resource.endpoints(loop)]
+    documented = table("Endpoints of the loop")
+    assert sorted(place for place, _, _ in documented) == sorted(f"{row.method} {row.path}" for row in rows)
+    assert {who for _, who, _ in documented} == {"nobody", "guest", "administrator"}
+
+
+def test_counts(node: DetectorNode):
+    assert [name for name, _ in table("What `/status` counts")] == list(flat(node.get_counts()))
+
+
+def test_errors():
+    expected = {errors.code_of(cls): str(int(status_of(cls.__new__(cls)))) for cls in all_errors(errors.NodeError)}
+    assert {code: status for code, status, _ in table("Errors")} == expected
+
+
+def test_exit_statuses():
+    expected = {str(int(status)): meaning for status, meaning in MEANINGS.items()}
+    assert {row[0]: row[1] for row in table("Command line") if row[0].isdigit()} == expected
+
+
+def test_commands():
+    pytest.importorskip("typer")
+    from learning_loop_node.cli import app
+
+    commands = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    commands |= {str(group.name) for group in app.registered_groups}
+    assert {row[0] for row in table("Command line") if not row[0].isdigit()} == commands
+
+
+@pytest.mark.parametrize("name", learning_loop_node.__all__)
+def test_exports(name: str):
+    assert f"`{name}`" in section("Public names")
+
+
+def test_links_inside_the_readme_lead_somewhere():
+    targets = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings()}
+    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= targets
+    files = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
+    assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+def test_changelog_begins_with_this_version():
+    first = next(line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## "))
+    assert first.removeprefix("## ").split()[0] == version("learning-loop-node")
+
+
+def headings() -> list[str]:
+    outside = re.sub(r"^```.*?^```", "", README, flags=re.DOTALL | re.MULTILINE)
+    return re.findall(r"^#+ (.+)$", outside, re.MULTILINE)
+
+
+def section(heading: str) -> str:
+    """The text below a heading, up to the next one."""
+    return README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def table(heading: str) -> list[list[str]]:
+    """The cells of all tables in a section, without the headers and without backticks around whole cells."""
+    rows = re.findall(r"^\| (.*) \|$", section(heading), re.MULTILINE)
+    cells = [[re.sub(r"^`([^`]*)`$", r"\1", cell.strip()) for cell in row.split(" | ")] for row in rows]
+    return [row for row in cells if row[0] not in HEADERS]
+
+
+def shown(value: Any) -> str:
+    match value:
+        case None | "":
+            return NONE
+        case bool():
+            return str(value).lower()
+        case SecretStr():
+            return value.get_secret_value() or NONE
+        case StrEnum():
+            return value.value
+        case _:
+            return str(value)
+
+
+def places_of(operation: Operation[Any, Any]) -> tuple[str, str]:
+    http = operation.http
+    return f"{http.method} {http.path}" if http else NONE, operation.event or NONE
+
+
+def flat(counts: dict[str, Any]) -> Iterator[str]:
+    for name, value in counts.items():
+        if isinstance(value, dict) and value:
+            yield from (f"{name}.{inner}" for inner in value)
+        else:
+            yield name
+
+
+def all_errors(cls: type[errors.NodeError]) -> Iterable[type[errors.NodeError]]:
+    yield cls
+    for derived in cls.__subclasses__():
+        if derived.__module__ == errors.__name__:
+            yield from all_errors(derived)
