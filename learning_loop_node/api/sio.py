@@ -75,8 +75,9 @@ def _handler_of(operation: Operation[Any, Any]) -> Callable[..., Awaitable[Any]]
 
     async def handle(_sid: str, *arguments: Any) -> Any:
         try:
-            # The result is handed on as it is: python-socketio searches dictionaries for binary parts, but not objects.
-            return reply(await run(read(*arguments)))
+            # Written here, where a result that cannot be JSON is still an error; it also spares python-socketio its
+            # search for binary parts.
+            return orjson.Fragment(codec.to_json(reply(await run(read(*arguments)))))
         except NodeError as error:
             return error_event(error)
         except TypeError as error:

@@ -1,0 +1,118 @@
+"""Rows of operations become events, and every event has an answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+import socketio
+from fastapi import FastAPI
+
+from learning_loop_node.api.asgi import SocketIoBeside
+from learning_loop_node.api.operation import Nothing, Operation
+from learning_loop_node.api.sio import add_events, make_server
+from learning_loop_node.data_classes import ImageMetadata
+from learning_loop_node.errors import BusyError, InvalidRequestError
+from tests.serving import served
+
+
+def read_tag(tag: Any) -> str:
+    if not isinstance(tag, str):
+        raise InvalidRequestError("the argument must be a tag")
+    return tag
+
+
+async def tagged(tag: str) -> ImageMetadata:
+    if tag == "busy":
+        raise BusyError("try again")
+    if tag == "bug":
+        raise KeyError("inside")
+    if tag == "not text":
+        return ImageMetadata(tags=["\ud800"])
+    if tag == "no JSON":
+        return ImageMetadata(tags=[object()])  # type: ignore[list-item]
+    return ImageMetadata(tags=[tag])
+
+
+async def nothing(_: Nothing) -> str:
+    return "done"
+
+
+OPERATIONS: list[Operation[Any, Any]] = [
+    Operation(request=str, run=tagged, summary="Tag.", event="tag", read_event=read_tag),
+    Operation(request=Nothing, run=nothing, summary="Nothing.", event="nothing", reply_event=lambda text: {"is": text}),
+]
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[str]:
+    server = make_server()
+    add_events(server, OPERATIONS)
+    async with served(SocketIoBeside(FastAPI(), server)) as url:
+        yield url
+
+
+@asynccontextmanager
+async def client() -> AsyncIterator[socketio.AsyncClient]:
+    async with serving() as url, aiohttp.ClientSession() as session:
+        client = socketio.AsyncClient(http_session=session)
+        await client.connect(url, socketio_path="/ws/socket.io", transports=["websocket"])
+        try:
+            yield client
+        finally:
+            await client.disconnect()
+
+
+@pytest.mark.parametrize(
+    ("tag", "error"),
+    [
+        pytest.param("busy", {"error": "try again", "code": "busy"}, id="an error of ours"),
+        pytest.param(3, {"error": "the argument must be a tag", "code": "invalid_request"}, id="not what was expected"),
+        pytest.param(
+            ("a", "b"),
+            {"error": "the event tag got a wrong number of arguments", "code": "invalid_request"},
+            id="too many arguments",
+        ),
+        pytest.param(
+            "bug",
+            {"error": "internal error; the log of the process says more", "code": "internal_error"},
+            id="not an error of ours",
+        ),
+    ],
+)
+async def test_errors_are_answers(tag, error):
+    async with client() as program:
+        assert await program.call("tag", tag, timeout=5) == error
+
+
+@pytest.mark.parametrize("tag", ["not text", "no JSON"])
+async def test_a_result_that_cannot_be_written_is_an_error(tag):
+    async with client() as program:
+        answer = await program.call("tag", tag, timeout=5)
+        assert answer["code"] == "invalid_data"
+        assert "ImageMetadata cannot be written as JSON" in answer["error"]
+
+
+async def test_results_are_answers():
+    async with client() as program:
+        assert (await program.call("tag", "日本", timeout=5))["tags"] == ["日本"]
+        assert await program.call("nothing", timeout=5) == {"is": "done"}
+
+
+async def test_json_nested_without_end_costs_its_sender_only():
+    async with serving() as url, aiohttp.ClientSession() as session:
+        deep = "[" * 200_000 + "]" * 200_000
+        async with session.ws_connect(f"{url}/ws/socket.io/?EIO=4&transport=websocket") as socket:
+            await socket.receive(timeout=5)
+            await socket.send_str("40")
+            await socket.receive(timeout=5)
+            await socket.send_str(f'420["tag",{deep}]')
+            await socket.send_str('421["nothing"]')
+            await socket.receive(timeout=5)
+        program = socketio.AsyncClient(http_session=session)
+        await program.connect(url, socketio_path="/ws/socket.io", transports=["websocket"])
+        assert await program.call("nothing", timeout=5) == {"is": "done"}
+        await program.disconnect()
