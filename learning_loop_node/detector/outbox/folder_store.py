@@ -69,7 +69,6 @@ class FolderStore:
             self._is_open = True
             for entry in _entries(self._tmp):
                 self._try_to_delete(entry)
-        self._quarantine.open()
         self.refresh()
 
     def add(self, jpeg: bytes, metadata: bytes, *, is_priority: bool) -> Item:
@@ -153,6 +152,8 @@ class FolderStore:
             self._forget(item)
 
     def refresh(self) -> None:
+        with self._lock:
+            self._quarantine.refresh()
         for is_priority in (True, False):
             with self._lock:
                 known = self._lanes.names(is_priority=is_priority)

@@ -30,12 +30,12 @@ class Quarantine:
     def __len__(self) -> int:
         return len(self._sizes)
 
-    def open(self) -> None:
-        """Find what is there from earlier."""
+    def refresh(self) -> None:
+        """Find what is there from earlier, and notice what was taken away by hand."""
         try:
             names = sorted(entry.name for entry in self.path.iterdir())
         except OSError:
-            return
+            names = []
         self._sizes = OrderedDict((name, _size(self.path / name)) for name in names)
         self._make_room()
 

@@ -335,6 +335,19 @@ def test_what_is_brought_back_from_quarantine_is_sent(path: Path):
     store.refresh()
     [again] = waiting(store)
     assert store.read(again).key == key
+    assert store.usage().quarantine_items == 0
+    store.remove([again])
+    assert list(path.glob("normal/*")) == []
+
+
+def test_a_quarantine_deleted_by_hand_is_noticed(path: Path):
+    store = opened(path)
+    store.quarantine(store.add(b"image", b"{}", is_priority=False), "the loop refused it")
+    shutil.rmtree(path / "quarantine")
+    store.refresh()
+    assert store.usage().quarantine_items == 0
+    store.quarantine(store.add(b"image", b"{}", is_priority=False), "the loop refused it")
+    assert store.usage().quarantine_items == 1
 
 
 def test_quarantine_is_bounded(path: Path):
