@@ -23,7 +23,7 @@ from ..client.data_exchanger import DataExchanger
 from ..client.http import LoopHttp
 from ..client.loop import LoopClient
 from ..data_classes import NodeStatus
-from ..errors import NodeError
+from ..errors import LoopError, NodeError
 from ..logs import NODE_LOGGER, configure_logging
 from ..runtime.services import Service, supervise
 from ..runtime.termination import Termination
@@ -68,9 +68,13 @@ class Node(FastAPI):
         self.startup_datetime = datetime.now()
         self.repeat_loop_lock = asyncio.Lock()
         self.repeat_loop_cycle_sec: float = 5
+        self.repeat_task: asyncio.Task[Any] | None = None
         self.is_muted = self.settings.node.skip_repeat_on_start
         self.previous_state: str | None = None
         self.sio_client: socketio.AsyncClient | None = None
+        self.socket_connection_broken = False
+        self.CONNECTED_TO_LOOP = asyncio.Event()
+        self.DISCONNECTED_FROM_LOOP = asyncio.Event()
         self.sio_headers = {
             "organization": self.settings.loop.organization,
             "project": self.settings.loop.project,
@@ -82,6 +86,8 @@ class Node(FastAPI):
         self.connected_clients: list[str] = []
         self.termination = Termination(before_stop=self._disconnect_clients)
         self._given_uuid = uuid
+        self._communicators: list[LoopCommunicator] = []
+        self._run_by_hand = AsyncExitStack()
         self._application = SocketIoBeside(super().__call__, self.sio)
         self.sio.on("connect", self._on_client_connect)
         self.sio.on("disconnect", self._on_client_disconnect)
@@ -119,7 +125,9 @@ class Node(FastAPI):
     @cached_property
     def loop_communicator(self) -> LoopCommunicator:
         """Requests to the loop by their old names; new code uses `loop_client`."""
-        return LoopCommunicator(self.settings.loop)
+        communicator = LoopCommunicator(self.settings.loop)
+        self._communicators.append(communicator)
+        return communicator
 
     @cached_property
     def data_exchanger(self) -> DataExchanger:
@@ -138,6 +146,24 @@ class Node(FastAPI):
         """Whether the node leaves the loop alone."""
         self.is_muted = value
 
+    def init_loop_communicator(self) -> None:
+        """Let `loop_communicator` and `data_exchanger` be new ones, for programs that have closed theirs."""
+        for name in ("loop_communicator", "data_exchanger"):
+            self.__dict__.pop(name, None)
+
+    async def reconnect_to_loop(self) -> None:
+        """Log in anew; `NodeConnectionError` if that fails and this kind of node does nothing without the loop."""
+        try:
+            await self.loop_http.ensure_login(anew=True)
+        except LoopError as error:
+            if self.needs_login:
+                raise NodeConnectionError(f"the node has no connection to the loop: {error}") from error
+            self.log.warning("the loop does not answer, the node goes on without it: %s", error)
+
+    async def repeat_loop(self) -> None:
+        """Call `on_repeat` for ever; the node does this by itself while it runs."""
+        await Repeat(self).run()
+
     def log_status_on_change(self, current_state_str: str, full_status: Any) -> None:
         if self.previous_state != current_state_str:
             self.previous_state = current_state_str
@@ -153,6 +179,13 @@ class Node(FastAPI):
         return {}
 
     # --- inside
+
+    async def _on_startup(self) -> None:
+        """Run the node without a server, as tests of programs do, until `_on_shutdown`."""
+        await self._run_by_hand.enter_async_context(self._lifespan())
+
+    async def _on_shutdown(self) -> None:
+        await self._run_by_hand.aclose()
 
     def _add(self, operations: Iterable[Operation[Any, Any]]) -> None:
         rows = list(operations)
@@ -183,8 +216,8 @@ class Node(FastAPI):
             await self.termination.close()
 
     async def _close_old_parts(self) -> None:
-        if "loop_communicator" in self.__dict__:
-            await self.loop_communicator.shutdown()
+        for communicator in self._communicators:
+            await communicator.shutdown()
 
     async def _disconnect_clients(self) -> None:
         """Close the connections of Socket.IO clients, for whose long polls the server would otherwise wait.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..runtime.clock import Clock, SystemClock
 
@@ -17,6 +18,7 @@ class Repeating(Protocol):
 
     repeat_loop_cycle_sec: float
     is_muted: bool
+    repeat_task: asyncio.Task[Any] | None
 
     async def repeat_once(self) -> None: ...
 
@@ -31,6 +33,7 @@ class Repeat:
         self._clock = clock or SystemClock()
 
     async def run(self) -> None:
+        self._node.repeat_task = asyncio.current_task()
         while True:
             if self._node.is_muted:
                 await self._clock.sleep(MUTED_CHECK_S)

@@ -37,7 +37,7 @@ from learning_loop_node.data_exchanger import DataExchanger
 from learning_loop_node.detector.inbox_filter.relevance_filter import RelevanceFilter
 from learning_loop_node.detector.outbox import Outbox
 from learning_loop_node.loop_communication import LoopCommunicator
-from learning_loop_node.node import Node
+from learning_loop_node.node import Node, NodeConnectionError
 from tests.builders import jpeg, pixels
 from tests.events import connected
 from tests.nodes import put_model
@@ -370,6 +370,41 @@ async def test_attributes_that_programs_read():
         assert isinstance(node.log, logging.Logger)
         async with node.detection_lock:
             pass
+
+
+async def test_the_connection_to_the_loop_by_its_old_names(caplog):
+    node: Any = DetectorNode(name="test", detector_factory=FactoryOfNothing())
+    assert node.repeat_task is None
+    assert not node.socket_connection_broken
+    assert not node.CONNECTED_TO_LOOP.is_set()
+    assert not node.DISCONNECTED_FROM_LOOP.is_set()
+    async with running(node):
+        assert node.repeat_task is not None
+        assert not node.repeat_task.done()
+        await node.reconnect_to_loop()
+        assert "the loop does not answer, the node goes on without it" in caplog.text
+        closed = node.loop_communicator
+        await closed.shutdown()
+        node.init_loop_communicator()
+        assert node.loop_communicator is not closed
+        assert node.data_exchanger.loop_communicator is node.loop_communicator
+    assert node.repeat_task.cancelled()
+
+
+async def test_who_needs_the_loop_is_told_that_it_is_away():
+    node = Node("test")
+    with pytest.raises(NodeConnectionError, match=r"LOOP_HOST=127\.0\.0\.1:9"):
+        await node.reconnect_to_loop()
+    await node.loop_http.aclose()
+
+
+async def test_a_node_runs_without_a_server():
+    node = WithHooks()
+    await node._on_startup()
+    await asyncio.wait_for(node.repeated.wait(), 5)
+    assert (await node.get_detections(pixels(), [], autoupload="disabled")).box_detections
+    await node._on_shutdown()
+    assert node.calls == ["startup", "repeat", "shutdown"]
 
 
 # Parts without a node
