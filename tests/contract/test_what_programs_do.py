@@ -373,8 +373,7 @@ async def test_attributes_that_programs_read():
 
 
 async def test_the_connection_to_the_loop_by_its_old_names(caplog):
-    node: Any = DetectorNode(name="test", detector_factory=FactoryOfNothing())
-    assert node.repeat_task is None
+    node = DetectorNode(name="test", detector_factory=FactoryOfNothing())
     assert not node.socket_connection_broken
     assert not node.CONNECTED_TO_LOOP.is_set()
     assert not node.DISCONNECTED_FROM_LOOP.is_set()

@@ -14,6 +14,7 @@ from ...data_classes import Context, ImageMetadata, codec
 from ...enums import OutboxMode
 from ...errors import SettingError, StorageFullError
 from ...images import ImageInput, to_jpeg
+from ...runtime.loose_tasks import start
 from ...runtime.threads import OwnThread, io_bound
 from ...settings import DiskFull, Settings, load_settings
 from .folder_store import FolderStore
@@ -132,7 +133,7 @@ class Outbox:
         self._mode = OutboxMode.CONTINUOUS_UPLOAD
         if self.uploader is None:
             self.uploader = self._make_uploader()
-            self._own_upload = asyncio.ensure_future(self.uploader.run())
+            self._own_upload = start(self.uploader.run(), name="outbox upload")
         self.changed.set()
 
     async def ensure_continuous_upload_stopped(self) -> bool:
