@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
-import json
 import os
 import tempfile
 from collections.abc import AsyncIterator
@@ -16,7 +16,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
-from ..errors import InvalidRequestError, TooLargeError
+from ..data_classes import codec
+from ..errors import InvalidDataError, InvalidRequestError, TooLargeError
 from ..runtime.threads import io_bound
 from .storage.blobs import disk_errors
 
@@ -169,7 +170,7 @@ class _Reader:
         self._value += data[start:end]
 
     def _end_header(self) -> None:
-        self._headers[self._header.decode("latin-1").lower()] = self._value.decode("utf-8", "replace")
+        self._headers[self._header.decode("latin-1").lower()] = self._value.decode("latin-1")
         self._header.clear()
         self._value.clear()
 
@@ -200,8 +201,10 @@ def _parser_of(request: Request, reader: _Reader) -> MultipartParser:
 
 
 def read_json(text: bytes, what: str) -> Any:
-    """A JSON text that came as a part."""
+    """A JSON text that came as a part; strictly, since others shall be able to read what we make of it."""
     try:
-        return json.loads(text)
-    except ValueError as error:
-        raise InvalidRequestError(f"{what} is not valid JSON: {error}") from error
+        value = codec.from_json(text.removeprefix(codecs.BOM_UTF8))
+        codec.to_json(value)  # refuses what is too deep to be written again
+        return value
+    except InvalidDataError as error:
+        raise InvalidRequestError(f"{what} is {error}") from error

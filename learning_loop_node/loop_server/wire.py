@@ -13,7 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..enums import CategoryType
 
-Number = Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True, allow_inf_nan=False)]
+LARGEST_WHOLE = 2**53
+"""Beyond it, not every program reads the same number."""
+
+Whole = Annotated[int, Field(strict=True, ge=-LARGEST_WHOLE, le=LARGEST_WHOLE)]
+Number = Whole | Annotated[float, Field(strict=True, allow_inf_nan=False)]
 ShortText = Annotated[str, Field(max_length=256)]
 LongText = Annotated[str, Field(max_length=4096)]
 

@@ -43,6 +43,19 @@ async def test_parts_tell_their_names_and_headers(tmp_path: Path):
         assert part.headers["idempotency-key"] == "k"
 
 
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        pytest.param("größe 写真.jpg".encode(), "größe 写真.jpg", id="as curl sends it"),
+        pytest.param(b"\xff\xfe.jpg", "\ufffd\ufffd.jpg", id="no UTF-8"),
+    ],
+)
+async def test_names_may_have_any_letters(tmp_path: Path, sent: bytes, expected: str):
+    disposition = b'Content-Disposition: form-data; name="files"; filename="' + sent + b'"'
+    body = b"--xyz\r\n" + disposition + b"\r\n\r\nx\r\n--xyz--\r\n"
+    assert await read(body, tmp_path) == {expected: b"x"}
+
+
 @pytest.mark.parametrize("announced", [True, False], ids=["announced", "not announced"])
 async def test_what_is_too_large_is_refused(tmp_path: Path, announced: bool):
     with pytest.raises(TooLargeError, match="500"):
