@@ -34,25 +34,33 @@ EVERY_WAY = pytest.mark.parametrize(
 )
 NO_LOOP = "127.0.0.1:9"
 
-KILLS = 6
 MOST_ANSWERS_PER_LIFE = 60
 
 
-async def test_kill_9_leaves_every_acknowledged_image_at_the_loop_exactly_once(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("number", "lives", "expected"),
+    [
+        pytest.param(signal.SIGKILL, 6, -signal.SIGKILL, id="kill -9"),
+        pytest.param(signal.SIGTERM, 2, 0, id="orderly"),
+    ],
+)
+async def test_every_acknowledged_image_is_at_the_loop_exactly_once(
+    tmp_path: Path, number: int, lives: int, expected: int
+):
     dice = random.Random(27)
     put_model(tmp_path)
     robots = Robots()
     async with running_loop(tmp_path) as loop:
         await loop.create_project()
-        for _ in range(KILLS):
+        for _ in range(lives):
             async with node_process(tmp_path, loop.host) as node, asyncio.TaskGroup() as clients:
                 for name in ROBOTS:
                     clients.create_task(robots.send_until_it_dies(node.url, name))
                 enough = len(robots.acknowledged) + dice.randint(1, MOST_ANSWERS_PER_LIFE)
                 await until(lambda goal=enough: len(robots.acknowledged) >= goal)  # type: ignore[misc]
                 await asyncio.sleep(dice.uniform(0, 0.03))  # to hit any moment, not only the one after an answer
-                node.send(signal.SIGKILL)
-                assert await node.status(within_s=10) == -signal.SIGKILL
+                node.send(number)
+                assert await node.status(within_s=10) == expected, node.output
         async with node_process(tmp_path, loop.host) as node:
             await until(lambda: is_outbox_empty(node.url))
             node.send(signal.SIGTERM)
