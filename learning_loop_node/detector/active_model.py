@@ -177,7 +177,6 @@ class OneLogic(ActiveModel):
         try:
             self._load(information)
         except Exception:
-            self.state = Empty()
             self._load_again(former)
             raise
 
@@ -187,10 +186,12 @@ class OneLogic(ActiveModel):
         self.state = Loaded(self._logic, information, int(getattr(self._logic, "max_batch_size", None) or 1))
 
     def _load_again(self, former: ModelInformation | None) -> None:
+        """Meanwhile requests wait, as during any `init()`; they are refused only if there is no way back."""
         self._logic.model_info = former
         if former is None:
             return
         try:
             self._load(former)
         except Exception:
+            self.state = Empty()
             logger.exception("the previous model %s cannot be loaded again either", former.version)

@@ -49,9 +49,12 @@ class Old:
     def __init__(self, *refused: str) -> None:
         self.refused = refused
         self.loaded: list[str] = []
+        self.watch: Callable[[], Any] = lambda: None
+        self.seen: list[Any] = []
 
     def init(self) -> None:
         assert self.model_info is not None
+        self.seen.append(self.watch())
         if self.model_info.version in self.refused:
             raise OSError("weights are missing")
         self.loaded.append(self.model_info.version)
@@ -173,6 +176,26 @@ async def test_one_logic_returns_to_the_previous_model_after_a_failure():
     assert logic.loaded == ["1.0", "1.0"]
     assert model.require().model_info.version == "1.0"
     assert logic.model_info == information("1.0")
+
+
+async def test_nobody_is_refused_while_one_logic_returns_to_the_previous_model():
+    logic = Old("2.0")
+    model = OneLogic(logic, run_exclusively=run_here)
+    await model.replace(information("1.0"))
+    logic.watch = model.require
+    with pytest.raises(ModelRefusedError):
+        await model.replace(information("2.0"))
+    assert [loaded.model_info.version for loaded in logic.seen[1:]] == ["1.0", "1.0"]
+
+
+async def test_one_logic_without_any_way_back_is_not_offered():
+    logic = Old("2.0")
+    model = OneLogic(logic, run_exclusively=run_here)
+    await model.replace(information("1.0"))
+    logic.refused = ("1.0", "2.0")
+    with pytest.raises(ModelRefusedError):
+        await model.replace(information("2.0"))
+    assert model.loaded is None
 
 
 async def test_one_logic_without_any_good_model_is_never_offered():
