@@ -71,7 +71,11 @@ def to_json(value: Any) -> bytes:
 
 def check_finite(value: Any, path: str = "value") -> None:
     """Raise `InvalidDataError` with the path of the first number that is not finite or too large for JSON."""
-    if flaw := _flaw(value):
+    try:
+        flaw = _flaw(value)
+    except RecursionError as error:
+        raise InvalidDataError(f"{path} is nested too deeply") from error
+    if flaw:
         place, text = flaw
         raise InvalidDataError(f"{path}{place} {text}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -167,6 +168,7 @@ def test_writes(value, expected):
         (10**30, "value must be an integer of at most 64 bits"),
         ({(1, 2): 3}, "value cannot be written as JSON: Dict key must a type serializable with OPT_NON_STR_KEYS"),
         (object(), "value cannot be written as JSON: object is not a value of JSON"),
+        (functools.reduce(lambda inner, _: [inner], range(5000), []), "value is nested too deeply"),
     ],
 )
 def test_refuses_to_write(value, message):
