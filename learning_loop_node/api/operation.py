@@ -64,10 +64,14 @@ class Operation(Generic[R, A]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A function with FastAPI's parameters, and where it is found. `access` are the dependencies that may refuse it."""
+    """A function with FastAPI's parameters, and where it is found. `access` are the dependencies that may refuse it.
+
+    One that `streams` reads the body itself, piece by piece, and has limits of its own for it.
+    """
 
     method: str
     path: str
     run: Callable[..., Any]
     access: Sequence[Any] = ()
+    streams: bool = False
     options: dict[str, Any] = field(default_factory=dict)

@@ -64,8 +64,9 @@ def create_app(settings: Settings | LoopServerSettings, *, tell: Callable[[Notic
         lifespan=lifespan,
     )
     app.state.loop = loop
-    app.add_middleware(LimitedBodies)
+    resources = (images, models, deployment, detectors, projects, login, health)
+    endpoints = [endpoint for resource in resources for endpoint in resource.endpoints(loop)]
+    app.add_middleware(LimitedBodies, streaming=[endpoint.path for endpoint in endpoints if endpoint.streams])
     add_error_replies(app)
-    for resource in (images, models, deployment, detectors, projects, login, health):
-        add_endpoints(app, resource.endpoints(loop))
+    add_endpoints(app, endpoints)
     return app

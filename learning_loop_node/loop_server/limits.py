@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable
+
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..api.replies import error_reply
@@ -12,32 +16,36 @@ WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
 
 
 class LimitedBodies:
-    """Answers 413 to a body above the limit, as soon as it is known to be too large."""
+    """Answers 413 to a body above the limit, as soon as it is known to be too large.
 
-    def __init__(self, app: ASGIApp) -> None:
+    `streaming` are the paths whose functions read their bodies themselves.
+    """
+
+    def __init__(self, app: ASGIApp, streaming: Iterable[str]) -> None:
         self._app = app
+        self._streaming = [compile_path(path)[0] for path in streaming]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in WITHOUT_BODY:
+        if scope["type"] != "http" or scope["method"] in WITHOUT_BODY or self._is_streamed(scope["path"]):
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        if headers.get(b"content-type", b"").lower().startswith(b"multipart/form-data"):
-            await self._app(scope, receive, send)
-            return
-        announced = headers.get(b"content-length", b"")
-        body: list[Message] = []
-        size_bytes = int(announced) if announced.isdigit() else 0
-        while size_bytes <= MAX_BYTES:
+        announced = dict(scope["headers"]).get(b"content-length", b"")
+        is_too_large = announced.isdigit() and int(announced) > MAX_BYTES
+        body: deque[Message] = deque()
+        size_bytes, is_complete = 0, False
+        while not is_too_large and not is_complete:
             body.append(await receive())
-            size_bytes = max(size_bytes, sum(len(message.get("body", b"")) for message in body))
-            if not body[-1].get("more_body", False):
-                break
-        if size_bytes > MAX_BYTES:
+            size_bytes += len(body[-1].get("body", b""))
+            is_too_large = size_bytes > MAX_BYTES
+            is_complete = not body[-1].get("more_body", False)
+        if is_too_large:
             await error_reply(TooLargeError(f"the body has more than {MAX_BYTES} bytes"))(scope, receive, send)
             return
 
         async def receive_again() -> Message:
-            return body.pop(0) if body else await receive()
+            return body.popleft() if body else await receive()
 
         await self._app(scope, receive_again, send)
+
+    def _is_streamed(self, path: str) -> bool:
+        return any(pattern.match(path) for pattern in self._streaming)

@@ -215,12 +215,14 @@ async def test_several_wrong_requests_leave_the_loop_as_it_was(loop: RunningLoop
     assert len((await loop.json("GET", f"{P}/models"))["models"]) == 1
 
 
-async def test_a_chunked_body_without_end_is_cut_off(loop: RunningLoop):
+@pytest.mark.parametrize("path", [f"{P}/detectors", "/login", "/token", "/nothing/here"])
+@pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=b"])
+async def test_a_chunked_body_without_end_is_cut_off(loop: RunningLoop, path: str, content_type: str):
     async def endless() -> AsyncIterator[bytes]:
         while True:
             yield bytes(65536)
 
-    async with loop.admin.post(f"/api{P}/detectors", data=endless()) as answer:
+    async with loop.nobody.post(f"/api{path}", data=endless(), headers={"Content-Type": content_type}) as answer:
         assert answer.status == 413
 
 

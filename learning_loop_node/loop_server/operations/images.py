@@ -42,6 +42,7 @@ def endpoints(loop: Loop) -> list[Endpoint]:
             path=f"{PROJECT}/images",
             run=operations.receive,
             access=nodes,
+            streams=True,
             options={
                 "tags": ["images"],
                 "summary": "Send images with their detections",

@@ -45,6 +45,7 @@ def endpoints(loop: Loop) -> list[Endpoint]:
             path=f"{PROJECT}/models/{{model_format}}",
             run=operations.add,
             access=users,
+            streams=True,
             options={"tags": ["models"], "summary": "Add a model", "openapi_extra": MODEL_FORM},
         ),
         Endpoint(
@@ -52,6 +53,7 @@ def endpoints(loop: Loop) -> list[Endpoint]:
             path=f"{PROJECT}/models/{{model_id}}/{{model_format}}/file",
             run=operations.add_format,
             access=users,
+            streams=True,
             options={"tags": ["models"], "summary": "Add a format to a model", "openapi_extra": MODEL_FORM},
         ),
         Endpoint(
