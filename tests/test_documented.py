@@ -16,11 +16,14 @@ import learning_loop_node
 from learning_loop_node import errors
 from learning_loop_node.api.operation import Operation
 from learning_loop_node.api.replies import status_of
+from learning_loop_node.cli import app
 from learning_loop_node.cli.exit_status import MEANINGS
 from learning_loop_node.detector.detector_node import DetectorNode
 from learning_loop_node.detector.maintenance import maintenance_operations
 from learning_loop_node.detector.operations import DETECT_OPTIONS, UPLOAD_OPTIONS, detector_operations
 from learning_loop_node.helpers.entrypoint import node_parser
+from learning_loop_node.loop_server.loop import Loop
+from learning_loop_node.loop_server.operations import deployment, detectors, health, images, login, models, projects
 from learning_loop_node.node.operations import node_operations
 from learning_loop_node.settings import ENVIRONMENT, LoopServerSettings, Settings
 from tests.nodes import BoxesFactory
@@ -64,18 +67,6 @@ def test_backdoor_operations_are_marked(node: DetectorNode):
 
 
 def test_endpoints_of_the_loop(tmp_path: Path):
-    pytest.importorskip("sqlalchemy", reason="the loop needs the extra [loop]")
-    from learning_loop_node.loop_server.loop import Loop
-    from learning_loop_node.loop_server.operations import (
-        deployment,
-        detectors,
-        health,
-        images,
-        login,
-        models,
-        projects,
-    )
-
     loop = Loop(LoopServerSettings(data_folder=tmp_path))
     resources = (deployment, detectors, health, images, login, models, projects)
     rows = [row for resource in resources for row in resource.endpoints(loop)]
@@ -99,9 +90,6 @@ def test_exit_statuses():
 
 
 def test_commands():
-    pytest.importorskip("typer")
-    from learning_loop_node.cli import app
-
     commands = {command.callback.__name__ for command in app.registered_commands if command.callback}
     commands |= {str(group.name) for group in app.registered_groups}
     assert {row[0] for row in table("Command line") if not row[0].isdigit()} == commands

@@ -134,7 +134,7 @@ async def reader(tmp_path: Path) -> AsyncIterator[Reader]:
 async def test_every_example_works_as_printed(reader: Reader):
     blocks = BLOCK.findall(README.read_text())
     outputs = [await reader.work_through(*block) for block in blocks]
-    made, asked, printed, event, _, by_client = [output for output in outputs if output]
+    made, asked, printed, event, _, by_client, managed = [output for output in outputs if output]
 
     project, pushed, deployed = made.splitlines()
     assert json.loads(project)["categories"][0]["name"] == "brightest"
@@ -148,6 +148,11 @@ async def test_every_example_works_as_printed(reader: Reader):
 
     assert [entry["category_name"] for entry in ast.literal_eval(event)["point_detections"]] == ["brightest"]
     assert "category_name='brightest'" in by_client
+
+    second, *listed, back, pinned = managed.splitlines()
+    assert re.fullmatch(r"model 1\.1 \(.*\) is deployed", second)
+    assert [version for version in ("1.0", "1.1") if any(f" {version} " in line for line in listed)] == ["1.0", "1.1"]
+    assert (back, pinned) == (deployed, '"OK"')
 
     [question] = [code for kind, _, code in blocks if kind == "shell" and code.rstrip().endswith("/data")]
     assert await reader.images_once_settled(question) == 2
