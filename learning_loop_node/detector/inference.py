@@ -11,10 +11,9 @@ import contextlib
 import logging
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
@@ -27,12 +26,14 @@ from ..errors import (
     DetectionFailedError,
     NodeError,
     NodeNeedsRestartError,
+    TooLargeError,
     UnavailableError,
 )
 from ..images import ImageInput, decode, read_header
 from ..runtime.clock import Clock, SystemClock
 from ..settings import DetectorSettings
 from .active_model import Loaded
+from .ready_queue import Exclusive, Job, ReadyQueue
 from .result_check import check_batch, check_metadata
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,10 @@ logger = logging.getLogger(__name__)
 DECODER_COUNT = 2
 DECODER_NICENESS = 5
 """Decoders give way to the event loop, so that small requests are answered quickly under load."""
+
+DECODED_AHEAD_BYTES = 256_000_000
+LARGEST_BATCH = 8
+"""The images of one request may have so many times the pixels of the largest image, together."""
 
 WATCH_INTERVAL_S = 1.0
 CLOSE_TIMEOUT_S = 2.0
@@ -77,29 +82,7 @@ class Counts:
     outside: int = 0
 
 
-@dataclass(slots=True, eq=False)
-class _Job:
-    """The images of one request on their way. `explicit` ones were sent as a batch and stay one call."""
-
-    images: Sequence[ImageInput]
-    future: asyncio.Future[Detected]
-    explicit: bool
-    pixels: list[np.ndarray] = field(default_factory=list)
-
-    def fits(self, other: _Job) -> bool:
-        mine, others = self.pixels[0], other.pixels[0]
-        return not other.explicit and mine.shape == others.shape and mine.dtype == others.dtype
-
-
-@dataclass(slots=True, eq=False)
-class _Exclusive:
-    """A function to run between two detections."""
-
-    function: Callable[[], None]
-    future: asyncio.Future[None]
-
-
-_Outcome = tuple["_Job | _Exclusive", Any, "BaseException | None"]
+_Outcome = tuple[Job | Exclusive, Any, BaseException | None]
 
 
 class Inference:
@@ -125,10 +108,9 @@ class Inference:
         self._clock = clock or SystemClock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._threads: list[threading.Thread] = []
-        self._to_decode: SimpleQueue[_Job | None] = SimpleQueue()
-        self._ready: deque[_Job | _Exclusive] = deque()
-        self._ready_changed = threading.Condition()
-        self._open_jobs: set[_Job] = set()
+        self._to_decode: SimpleQueue[Job | None] = SimpleQueue()
+        self._ready = ReadyQueue(DECODED_AHEAD_BYTES)
+        self._open_jobs: set[Job] = set()
         self._busy_since: float | None = None
         self._broken: BaseException | None = None
         self._closing = False
@@ -147,12 +129,8 @@ class Inference:
     async def aclose(self) -> None:
         """Answer what waits with an error and end the threads."""
         self._fail_open_jobs(UnavailableError("the node is stopping"))
-        with self._ready_changed:
-            self._closing = True
-            given_up = [work for work in self._ready if isinstance(work, _Exclusive)]
-            self._ready.clear()
-            self._ready_changed.notify_all()
-        for work in given_up:
+        self._closing = True
+        for work in self._ready.close():
             if not work.future.done():
                 work.future.set_exception(UnavailableError("the node is stopping"))
         for _ in range(DECODER_COUNT):
@@ -188,14 +166,12 @@ class Inference:
         model = self._require()
         if not images:
             return Detected([], model.model_info)
-        for image in images:
-            if isinstance(image, bytes):
-                read_header(image, max_pixels=self._settings.max_pixels)
+        self._check_headers(images)
         if self.pending and self.pending + len(images) > self._settings.queue_size:
             self.counts.refused += 1
             raise BusyError(f"{self.pending} images are waiting already; try again shortly")
         del model
-        job = _Job(images, self._loop.create_future(), explicit_batch or len(images) > 1)
+        job = Job(images, self._loop.create_future(), explicit_batch or len(images) > 1)
         return await self._answer(job)
 
     async def run_exclusively(self, function: Callable[[], None]) -> None:
@@ -207,10 +183,19 @@ class Inference:
         if self._loop is None or self._closing:
             raise UnavailableError("the node is not running")
         future: asyncio.Future[None] = self._loop.create_future()
-        self._put_ready(_Exclusive(function, future))
+        self._ready.put(Exclusive(function, future))
         return future
 
-    async def _answer(self, job: _Job) -> Detected:
+    def _check_headers(self, images: Sequence[ImageInput]) -> None:
+        max_pixels = self._settings.max_pixels
+        headers = [read_header(image, max_pixels=max_pixels) for image in images if isinstance(image, bytes)]
+        if sum(header.width * header.height for header in headers) > LARGEST_BATCH * max_pixels:
+            raise TooLargeError(
+                f"the images of one request have more than {LARGEST_BATCH} times MAX_IMAGE_PIXELS ({max_pixels}) "
+                "together; send them in several"
+            )
+
+    async def _answer(self, job: Job) -> Detected:
         assert self._loop is not None
         timeout_s = _timeout_s.get()
         expiry = None if timeout_s is None else self._loop.call_later(max(timeout_s, 0), self._expire, job, timeout_s)
@@ -220,14 +205,14 @@ class Inference:
             self._to_decode.put(job)
         else:
             job.pixels = list(job.images)  # type: ignore[arg-type]  # no bytes among them
-            self._put_ready(job)
+            self._ready.put(job)
         try:
             return await job.future
         finally:
             if expiry:
                 expiry.cancel()
 
-    def _expire(self, job: _Job, timeout_s: float) -> None:
+    def _expire(self, job: Job, timeout_s: float) -> None:
         if not job.future.done():
             self.counts.expired += 1
             job.future.set_exception(DeadlineError(f"no result within timeout_s={timeout_s:g}"))
@@ -246,7 +231,8 @@ class Inference:
             self._decode(job)
             del job  # or the last image would stay in memory until the next one comes
 
-    def _decode(self, job: _Job) -> None:
+    def _decode(self, job: Job) -> None:
+        self._ready.wait_for_room()
         if job.future.done():
             self._post([(job, None, None)])
             return
@@ -255,24 +241,13 @@ class Inference:
         except (NodeError, MemoryError) as error:
             self._post([(job, None, error)])
         else:
-            self._put_ready(job)
-
-    def _put_ready(self, work: _Job | _Exclusive) -> None:
-        with self._ready_changed:
-            self._ready.append(work)
-            self._ready_changed.notify()
+            self._ready.put(job)
 
     # --- inference thread
 
     def _infer_forever(self) -> None:
-        while True:
-            with self._ready_changed:
-                while not self._ready and not self._closing:
-                    self._ready_changed.wait()
-                if self._closing:
-                    return
-                first = self._ready.popleft()
-            if isinstance(first, _Exclusive):
+        while (first := self._ready.take()) is not None:
+            if isinstance(first, Exclusive):
                 self._run_function(first)  # not watched: to load a model may take longer than any detection should
             else:
                 self._busy_since = self._clock.now()
@@ -280,7 +255,7 @@ class Inference:
                 self._busy_since = None
             del first
 
-    def _run_function(self, work: _Exclusive) -> None:
+    def _run_function(self, work: Exclusive) -> None:
         try:
             work.function()
         except Exception as error:
@@ -288,14 +263,14 @@ class Inference:
         else:
             self._post([(work, None, None)])
 
-    def _infer(self, first: _Job) -> None:
+    def _infer(self, first: Job) -> None:
         """Run the logic on this job and on those like it that wait, and post what comes out."""
         try:
             model = self._require()
         except NodeError as error:
             self._post([(first, None, error)])
             return
-        jobs = [first] if first.explicit else self._take_alike(first, model.max_batch_size)
+        jobs = [first] if first.explicit else self._ready.take_alike(first, model.max_batch_size)
         current = [job for job in jobs if not job.future.done()]
         outcomes: list[_Outcome] = [(job, None, None) for job in jobs if job not in current]
         if len(current) == 1:
@@ -304,21 +279,7 @@ class Inference:
             outcomes += self._outcomes_together(model, current)
         self._post(outcomes)
 
-    def _take_alike(self, first: _Job, limit: int) -> list[_Job]:
-        if limit <= 1:
-            return [first]
-        jobs, rest = [first], deque[_Job | _Exclusive]()
-        with self._ready_changed:
-            while self._ready and len(jobs) < limit:
-                work = self._ready.popleft()
-                if isinstance(work, _Exclusive):
-                    self._ready.appendleft(work)
-                    break
-                (jobs if first.fits(work) else rest).append(work)
-            self._ready.extendleft(reversed(rest))
-        return jobs
-
-    def _outcomes_together(self, model: Loaded, jobs: list[_Job]) -> list[_Outcome]:
+    def _outcomes_together(self, model: Loaded, jobs: list[Job]) -> list[_Outcome]:
         """One call for several requests; if it fails, each on its own, so that a bad image costs its request only."""
         try:
             items = check_batch(model.logic.batch_evaluate([job.pixels[0] for job in jobs]), len(jobs))
@@ -329,7 +290,7 @@ class Inference:
         self.counts.batches += 1
         return [self._checked(model, job, [item]) for job, item in zip(jobs, items, strict=True)]
 
-    def _outcome(self, model: Loaded, job: _Job) -> _Outcome:
+    def _outcome(self, model: Loaded, job: Job) -> _Outcome:
         """Run the logic for one request."""
         try:
             items = _evaluate_batch(model, job.pixels) if job.explicit else [model.logic.evaluate(job.pixels[0])]
@@ -344,7 +305,7 @@ class Inference:
         self.counts.batches += 1
         return self._checked(model, job, items)
 
-    def _checked(self, model: Loaded, job: _Job, items: list[ImageMetadata]) -> _Outcome:
+    def _checked(self, model: Loaded, job: Job, items: list[ImageMetadata]) -> _Outcome:
         try:
             for item, pixels in zip(items, job.pixels, strict=True):
                 self.counts.outside += check_metadata(item, pixels.shape)
@@ -362,7 +323,7 @@ class Inference:
 
     def _deliver(self, outcomes: list[_Outcome]) -> None:
         for work, result, error in outcomes:
-            if isinstance(work, _Job):
+            if isinstance(work, Job):
                 self.pending -= len(work.images)
                 self._open_jobs.discard(work)
                 if error is None and result is not None:

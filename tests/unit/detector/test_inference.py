@@ -313,3 +313,12 @@ async def test_closing_answers_what_waits():
     await closing
     with pytest.raises(UnavailableError, match="not running"):
         await inference.detect([picture()])
+
+
+async def test_a_batch_with_too_many_pixels_is_refused_before_it_is_decoded():
+    logic = Recorder()
+    async with running(logic, max_pixels=64) as inference:
+        await inference.detect([encode_jpeg(picture())] * 8, explicit_batch=True)
+        with pytest.raises(TooLargeError, match="MAX_IMAGE_PIXELS"):
+            await inference.detect([encode_jpeg(picture())] * 9, explicit_batch=True)
+    assert logic.calls == [8]
