@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 from PIL import Image
 
+from learning_loop_node.loop_server.operations.images import MAX_METADATA_BYTES
 from tests.builders import jpeg
 from tests.loop import ORGANIZATION, PROJECT, P, RunningLoop, files_form, images_form, running_loop
 
@@ -120,6 +121,13 @@ async def test_an_image_without_json_is_stored_too(loop: RunningLoop):
     async with loop.nobody.post(f"/api{P}/images", data=files_form([("x.jpg", jpeg())])) as answer:
         assert answer.status == 200
     assert (await loop.list_images())[0]["box_detections"] == []
+
+
+async def test_endless_metadata_is_refused(loop: RunningLoop):
+    form = images_form([jpeg()], metadata={"source": "s" * MAX_METADATA_BYTES})
+    async with loop.nobody.post(f"/api{P}/images", data=form) as answer:
+        assert answer.status == 422
+        assert str(MAX_METADATA_BYTES) in (await answer.json())["detail"]
 
 
 async def test_a_large_batch_goes_through_the_disk(loop: RunningLoop):

@@ -26,6 +26,9 @@ from .projects import PROJECT, category_record
 
 MAX_BATCH_BYTES = 512 * 2**20
 MAX_PARTS = 1000
+MAX_METADATA_BYTES = 4 * 2**20
+"""Of one image: tens of thousands of detections. Reading more would keep everybody else waiting."""
+
 MAX_IDS = 1000
 PORTION_BYTES = 32 * 2**20
 DECODE_AT_ONCE = 2
@@ -191,8 +194,7 @@ class ImageOperations:
             raise InvalidRequestError(f"{error}; send fewer images at once") from error
 
     async def _check(self, pair: Pair) -> CheckedImage:
-        key = pair.key
-        metadata = read_metadata(pair.metadata.filename, await pair.metadata.read()) if pair.metadata else Metadata()
+        key, metadata = pair.key, await _metadata_of(pair)
         try:
             async with self._decoding:
                 header = await io_bound(_decoded, await pair.image.read(), self._loop.settings.max_pixels)
@@ -215,6 +217,15 @@ class ImageOperations:
             )
             for image, blob in zip(some, blobs, strict=True)
         ]
+
+
+async def _metadata_of(pair: Pair) -> Metadata:
+    part = pair.metadata
+    if part is None:
+        return Metadata()
+    if part.size_bytes > MAX_METADATA_BYTES:
+        raise InvalidRequestError(f"{part.filename} has {part.size_bytes} bytes; the limit is {MAX_METADATA_BYTES}")
+    return read_metadata(part.filename, await part.read())
 
 
 def _portions(images: Sequence[CheckedImage]) -> Iterator[list[CheckedImage]]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...errors import InvalidRequestError
@@ -45,7 +45,8 @@ async def add_images(session: AsyncSession, project_id: str, new: Sequence[NewIm
     known = await _keys(session, project_id, [image.key for image in new if image.key is not None])
     ids = await _category_ids(session, project_id)
     results: list[StoredImage] = []
-    found: list[DetectionRow | AnnotationRow] = []
+    detections: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     received = datetime.now(UTC)
     for position, image in enumerate(new):
         if image.key is not None and (former := known.get(image.key)):
@@ -54,12 +55,15 @@ async def add_images(session: AsyncSession, project_id: str, new: Sequence[NewIm
             continue
         row = _row(project_id, image, received + timedelta(microseconds=position))
         session.add(row)
-        found += _findings(row.id, image.metadata, ids)
+        detections += _detections(row.id, image.metadata, ids)
+        annotations += _annotations(row.id, image.metadata, ids)
         if image.key is not None:
             known[image.key] = row
         results.append(StoredImage(id=row.id, stored=True))
     await session.flush()
-    session.add_all(found)
+    for table, rows in ((DetectionRow, detections), (AnnotationRow, annotations)):
+        if rows:
+            await session.execute(insert(table), rows)  # many times as fast as one object per row
     return results
 
 
@@ -142,19 +146,14 @@ def _row(project_id: str, image: NewImage, received: datetime) -> ImageRow:
     )
 
 
-def _findings(image_id: str, metadata: Metadata, ids: Mapping[str, str]) -> Iterable[DetectionRow | AnnotationRow]:
-    detections: Mapping[str, Sequence[Finding]] = {kind: getattr(metadata, f"{kind}_detections") for kind in KINDS}
-    for kind, findings in detections.items():
-        for finding in findings:
-            yield DetectionRow(
-                image_id=image_id,
-                kind=kind,
-                category_name=finding.category_name,
-                category_id=finding.category_id or ids.get(finding.category_name),
-                model_name=finding.model_name,
-                confidence=finding.confidence,
-                geometry=_geometry(finding),
-            )
+def _detections(image_id: str, metadata: Metadata, ids: Mapping[str, str]) -> Iterable[dict[str, Any]]:
+    for kind in KINDS:
+        for finding in getattr(metadata, f"{kind}_detections"):
+            model = {"model_name": finding.model_name, "confidence": finding.confidence}
+            yield _columns(image_id, kind, finding, ids) | model
+
+
+def _annotations(image_id: str, metadata: Metadata, ids: Mapping[str, str]) -> Iterable[dict[str, Any]]:
     statement = metadata.classification_annotation
     annotations: Mapping[str, Sequence[Statement]] = {
         "box": metadata.box_annotations,
@@ -163,13 +162,17 @@ def _findings(image_id: str, metadata: Metadata, ids: Mapping[str, str]) -> Iter
     }
     for kind, statements in annotations.items():
         for entry in statements:
-            yield AnnotationRow(
-                image_id=image_id,
-                kind=kind,
-                category_name=entry.category_name,
-                category_id=entry.category_id or ids.get(entry.category_name),
-                geometry=_geometry(entry),
-            )
+            yield _columns(image_id, kind, entry, ids)
+
+
+def _columns(image_id: str, kind: str, entry: Finding | Statement, ids: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "image_id": image_id,
+        "kind": kind,
+        "category_name": entry.category_name,
+        "category_id": entry.category_id or ids.get(entry.category_name),
+        "geometry": _geometry(entry),
+    }
 
 
 def _geometry(entry: Finding | Statement) -> dict[str, Any]:
