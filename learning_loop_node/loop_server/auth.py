@@ -106,7 +106,9 @@ class Auth:
         self._attempts.check(address, username)
         async with self._database.reading() as session:
             user = await users.user_named(session, username)
-        if not await self._passwords.match(password, user.password_hash if user else None) or user is None:
+        is_right = await self._passwords.match(password, user.password_hash if user else None)
+        self._attempts.check(address, username)  # again, since many guesses may have come at once
+        if not is_right or user is None:
             self._attempts.failed(address, username)
             raise NotAuthenticatedError("user name or password is wrong")
         now = _now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from learning_loop_node.errors import NotAuthenticatedError
+from learning_loop_node.errors import NotAuthenticatedError, RateLimitedError
+from learning_loop_node.loop_server.attempts import FAILURES
 from learning_loop_node.loop_server.auth import Auth, Role, is_loopback
+from learning_loop_node.loop_server.passwords import AT_ONCE
 from learning_loop_node.loop_server.storage.database import Database, sqlite_url
 from learning_loop_node.settings import LoopServerSettings
 
@@ -52,6 +55,17 @@ async def test_guests_are_let_in_unless_nodes_need_a_login(database: Database):
     assert (await auth(database).log_in("", "", "")).caller.role is Role.GUEST
     with pytest.raises(NotAuthenticatedError):
         await auth(database, require_node_token=True).log_in("", "", "")
+
+
+async def test_many_guesses_at_once_are_no_more_than_one_after_the_other(database: Database):
+    await auth(database, password="right").open()
+    guarded = auth(database)
+    guesses = ["wrong"] * 20 + ["right"]
+    results = await asyncio.gather(
+        *(guarded.log_in("admin", guess, "1.2.3.4") for guess in guesses), return_exceptions=True
+    )
+    assert sum(isinstance(result, NotAuthenticatedError) for result in results) <= FAILURES + AT_ONCE
+    assert isinstance(results[-1], RateLimitedError)
 
 
 @pytest.mark.parametrize(
