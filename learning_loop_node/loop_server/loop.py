@@ -6,7 +6,7 @@ import fcntl
 import logging
 import shutil
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 from ..errors import SettingError
@@ -40,18 +40,18 @@ class Loop:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Notice]:
         """Open everything; what it gives is to be told to the operator."""
-        await io_bound(_prepare, self.folder)
-        with _alone_in(self.folder):
-            await io_bound(_empty, self.incoming)
-            await self.blobs.open()
-            try:
-                await self.database.open()
-                async with self.database.writing() as session:
-                    await models.forget_unfinished(session)
-                yield notice_of(self.settings, await self.auth.open())
-            finally:
-                await self.database.aclose()
-                await self.blobs.aclose()
+        async with AsyncExitStack() as stack:
+            with _folder_errors(self.folder):
+                await io_bound(make_folder, self.folder)
+                stack.enter_context(_alone_in(self.folder))
+                await io_bound(_empty, self.incoming)
+                await self.blobs.open()
+            stack.push_async_callback(self.blobs.aclose)
+            stack.push_async_callback(self.database.aclose)
+            await self.database.open()
+            async with self.database.writing() as session:
+                await models.forget_unfinished(session)
+            yield notice_of(self.settings, await self.auth.open())
 
     def services(self) -> Iterable[Service]:
         """What runs in the background while the loop runs."""
@@ -67,11 +67,12 @@ class Loop:
         return {}
 
 
-def _prepare(folder: Path) -> None:
+@contextmanager
+def _folder_errors(folder: Path) -> Iterator[None]:
     try:
-        make_folder(folder)
+        yield
     except OSError as error:
-        raise SettingError(f"LOOP_DATA_FOLDER={folder} cannot be used: {error.strerror}") from error
+        raise SettingError(f"LOOP_DATA_FOLDER={folder} cannot be used: {error}") from error
 
 
 def _empty(folder: Path) -> None:

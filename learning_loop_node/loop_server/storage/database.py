@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from ...errors import SettingError, StorageFullError
@@ -32,9 +32,12 @@ class Database:
         self._writer = asyncio.Lock()
 
     async def open(self) -> None:
-        """Bring the schema up to date and connect."""
+        """Bring the schema up to date and connect. `SettingError` if there is something that is no database of ours."""
         self._engine = self._make_engine()
-        await migrate(self._engine, self._file)
+        try:
+            await migrate(self._engine, self._file)
+        except DBAPIError as error:
+            raise SettingError(f"the database {self._url.render_as_string()} cannot be used: {error.orig}") from error
 
     async def aclose(self) -> None:
         engine, self._engine = self._engine, None
