@@ -31,6 +31,7 @@ from ..errors import (
 )
 from ..images import ImageInput, decode, read_header
 from ..runtime.clock import Clock, SystemClock
+from ..runtime.trouble import Trouble
 from ..settings import DetectorSettings
 from .active_model import Loaded
 from .ready_queue import Exclusive, Job, ReadyQueue
@@ -114,6 +115,7 @@ class Inference:
         self._busy_since: float | None = None
         self._broken: BaseException | None = None
         self._closing = False
+        self._trouble = Trouble(self._clock)
         self.pending = 0
         self.counts = Counts()
 
@@ -284,7 +286,7 @@ class Inference:
         try:
             items = check_batch(model.logic.batch_evaluate([job.pixels[0] for job in jobs]), len(jobs))
         except Exception as error:
-            if not isinstance(error, NotImplementedError):
+            if not isinstance(error, NotImplementedError) and self._trouble.is_news(f"together: {error}"):
                 logger.warning("batch_evaluate failed on %d images, trying one by one: %s", len(jobs), error)
             return [self._outcome(model, job) for job in jobs]
         self.counts.batches += 1
@@ -299,7 +301,8 @@ class Inference:
             self._loop.call_soon_threadsafe(self._on_restart)
             return job, None, UnavailableError(f"the detector logic asks for a new process: {error}")
         except Exception as error:
-            logger.exception("the detector logic failed")
+            if self._trouble.is_news(f"{type(error).__name__}: {error}"):
+                logger.exception("the detector logic failed; the same again is logged once an hour")
             cause = error if isinstance(error, DetectionFailedError) else _named(error)
             return job, None, cause
         self.counts.batches += 1
@@ -310,7 +313,8 @@ class Inference:
             for item, pixels in zip(items, job.pixels, strict=True):
                 self.counts.outside += check_metadata(item, pixels.shape)
         except Exception as error:
-            logger.error("the result of the detector logic cannot be used: %s", error)
+            if self._trouble.is_news(f"result: {error}"):
+                logger.error("the result of the detector logic cannot be used: %s", error)
             return job, None, error if isinstance(error, DetectionFailedError) else _named(error)
         return job, Detected(items, model.model_info), None
 

@@ -11,6 +11,8 @@ from typing import Protocol
 from ..data_classes import ImageMetadata
 from ..errors import NodeError
 from ..images import ImageInput
+from ..runtime.clock import Clock, SystemClock
+from ..runtime.trouble import Trouble
 
 logger = logging.getLogger(__name__)
 
@@ -50,10 +52,11 @@ class Intake:
 
     name = "intake"
 
-    def __init__(self, relevance_filter: Filter, outbox: Keeper) -> None:
+    def __init__(self, relevance_filter: Filter, outbox: Keeper, clock: Clock | None = None) -> None:
         self._filter = relevance_filter
         self._outbox = outbox
         self._queue: asyncio.Queue[Seen] = asyncio.Queue()
+        self._trouble = Trouble(clock or SystemClock())
         self._waiting_bytes = 0
         self.kept: Counter[str] = Counter()
         """Images kept, by cause."""
@@ -96,7 +99,8 @@ class Intake:
             await asyncio.shield(self._outbox.save(seen.image, stored))
         except NodeError as error:
             self.dropped[error.code] += 1
-            logger.warning("a relevant image could not be kept: %s", error)
+            if self._trouble.is_news(str(error)):
+                logger.warning("a relevant image could not be kept: %s", error)
         else:
             self.kept_count += 1
             self.kept.update(causes)

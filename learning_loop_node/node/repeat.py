@@ -7,6 +7,7 @@ import logging
 from typing import Any, Protocol
 
 from ..runtime.clock import Clock, SystemClock
+from ..runtime.trouble import Trouble
 
 logger = logging.getLogger(__name__)
 
@@ -34,12 +35,15 @@ class Repeat:
 
     async def run(self) -> None:
         self._node.repeat_task = asyncio.current_task()
+        trouble = Trouble(self._clock)
         while True:
             if self._node.is_muted:
                 await self._clock.sleep(MUTED_CHECK_S)
                 continue
             try:
                 await self._node.repeat_once()
-            except Exception:
-                logger.exception("on_repeat failed, trying again in %s s", self._node.repeat_loop_cycle_sec)
+                trouble.ends()
+            except Exception as error:
+                if trouble.is_news(f"{type(error).__name__}: {error}"):
+                    logger.exception("on_repeat failed, trying again every %s s", self._node.repeat_loop_cycle_sec)
             await self._clock.sleep(self._node.repeat_loop_cycle_sec)

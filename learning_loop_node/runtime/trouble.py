@@ -10,7 +10,10 @@ MOST_TEXTS = 10
 
 
 class Trouble:
-    """What may last for days is said when it begins or changes, then once an hour, and when it is over."""
+    """What may last for days is said when it begins or changes, then once an hour, and when it is over.
+
+    Where single failures come between successes, nobody calls `ends`, and each text is said once an hour.
+    """
 
     def __init__(self, clock: Clock, *, reminder_s: float = REMINDER_S) -> None:
         self._clock = clock

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -278,6 +279,17 @@ async def test_a_logic_may_ask_for_a_new_process():
         await inference.detect([picture()])
     await asked.wait()
     await inference.aclose()
+
+
+async def test_a_logic_that_fails_again_and_again_does_not_fill_the_log(caplog):
+    async with running(Recorder(bad=lambda: ValueError("no card"))) as inference:
+        for value in (255, 0) * 20:
+            with contextlib.suppress(DetectionFailedError):
+                await inference.detect([picture(value=value)])
+        assert inference.counts.failed == 20
+    assert [record.message for record in caplog.records] == [
+        "the detector logic failed; the same again is logged once an hour"
+    ]
 
 
 async def test_a_logic_that_hangs_is_noticed_and_its_clients_are_answered():

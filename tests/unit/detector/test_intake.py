@@ -47,6 +47,15 @@ async def test_relevant_images_are_kept_with_their_causes():
     assert (intake.kept_count, intake.not_relevant_count) == (1, 1)
 
 
+async def test_a_disk_that_stays_full_is_said_once(caplog):
+    intake = Intake(Says(), Box(is_full=True))
+    for _ in range(20):
+        intake.put(b"1", ImageMetadata(tags=["odd"]), None)
+    await intake.drain()
+    assert intake.dropped["storage_full"] == 20
+    assert len(caplog.records) == 1
+
+
 async def test_a_full_disk_is_counted_and_does_not_stop_the_service():
     box = Box(is_full=True)
     intake = Intake(Says(), box)
