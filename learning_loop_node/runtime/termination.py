@@ -20,6 +20,9 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
+GRACE_S = 8
+"""So long requests may take to finish once the process is asked to end; containers are killed after 10 s."""
+
 LONGEST_STOP_S = 20.0
 """After a crash, whatever still hangs this much later (a request, a thread) does not keep the process."""
 
@@ -28,11 +31,15 @@ class Termination:
     """How this process is to end. One per running application, opened and closed by its lifespan.
 
     `before_stop` is awaited as soon as the process is asked to end, while the server finishes its requests; it closes
-    the connections that would keep the server waiting.
+    the connections that would keep the server waiting. Requests have `grace_s` to finish, unless the program gave the
+    server a time of its own: a client that stalls in the middle of a body does not keep the process.
     """
 
-    def __init__(self, before_stop: Callable[[], Coroutine[Any, Any, object]] | None = None) -> None:
+    def __init__(
+        self, before_stop: Callable[[], Coroutine[Any, Any, object]] | None = None, *, grace_s: int = GRACE_S
+    ) -> None:
         self._before_stop = before_stop
+        self._grace_s = grace_s
         self._stopping: asyncio.Task[object] | None = None
         self._server: Any = None
         self._former_handlers: dict[int, Any] = {}
@@ -47,9 +54,11 @@ class Termination:
             return
         for number in (signal.SIGTERM, signal.SIGINT):
             handler = signal.getsignal(number)
-            server = getattr(handler, "__self__", None)
+            server: Any = getattr(handler, "__self__", None)
             if hasattr(server, "should_exit"):
                 self._server = server
+                if server.config.timeout_graceful_shutdown is None:
+                    server.config.timeout_graceful_shutdown = self._grace_s
                 self._former_handlers[number] = handler
                 signal.signal(number, self._on_signal)
 

@@ -102,6 +102,23 @@ async def test_connected_clients_do_not_keep_the_process(transport, order, expec
         assert await program.status(within_s=5) == expected, program.errors
 
 
+@pytest.mark.parametrize(("order", "expected"), [("", 0), ("crash", 1)])
+async def test_a_client_that_stalls_does_not_keep_the_process(order, expected):
+    async with running("uvicorn.run") as program:
+        host, _, port = program.address.removeprefix("http://").partition(":")
+        _reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"POST /body HTTP/1.1\r\nHost: node\r\nContent-Length: 1000\r\n\r\nonly a part")
+        await writer.drain()
+        await program.get("/slow")
+        if order:
+            await program.order(order)
+        else:
+            program.send(signal.SIGTERM)
+        assert await program.status(within_s=5) == expected, program.errors
+        assert "stopped in order" in program.output
+        writer.close()
+
+
 @dataclass
 class Program:
     """A child process, its address, and what it said."""

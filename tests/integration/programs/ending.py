@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 
 import socketio
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from learning_loop_node.runtime.services import supervise
 from learning_loop_node.runtime.termination import Termination
@@ -54,7 +54,7 @@ async def disconnect_clients() -> None:
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     global ORDERS
     ORDERS = asyncio.Queue()
-    termination = Termination(before_stop=disconnect_clients)
+    termination = Termination(before_stop=disconnect_clients, grace_s=1)
     termination.open()
     app.state.termination = termination
     if os.environ.get("CRASH_AT_START"):
@@ -86,6 +86,11 @@ async def take_order(order: str) -> None:
 async def slow() -> str:
     await asyncio.sleep(0.3)
     return "done"
+
+
+@app.post("/body")
+async def read_body(request: Request) -> int:
+    return len(await request.body())
 
 
 app.mount("/", socketio.ASGIApp(sio, socketio_path="/ws/socket.io"))
