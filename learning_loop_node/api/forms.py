@@ -17,6 +17,8 @@ from starlette.requests import ClientDisconnect, Request
 from ..errors import InvalidRequestError, TooLargeError
 
 MAX_TEXTS = 20  # of a form, beside its files; nobody reads them
+PATIENCE_S = 60.0
+SLOWEST_BYTES_PER_S = 20_000
 _SLICE_BYTES = 256 * 1024  # parsed at a time, before other requests have their turn
 
 
@@ -46,26 +48,34 @@ async def read_form(request: Request, *, max_bytes: int, max_parts: int, example
         raise InvalidRequestError(f"the multipart form cannot be read: {error}; {remedy(example)}") from error
 
 
-async def read_body(request: Request, *, max_bytes: int) -> bytes | bytearray:
-    """The body of a request, refused as soon as it is known to be too long: by its header, or while it comes in."""
+async def read_body(request: Request, *, max_bytes: int, patience_s: float = PATIENCE_S) -> bytes | bytearray:
+    """The body of a request, refused as soon as it is known to be too long: by its header, or while it comes in.
+
+    Who has lost its network in the middle is not waited for: a body has `patience_s`, and more the longer it is.
+    """
     announced = request.headers.get("content-length", "0")
     if not announced.isdecimal():
         raise InvalidRequestError(f"content-length: '{_shortened(announced)}' is not a number")
-    if int(announced[:20]) > max_bytes:
+    length = int(announced[:20])
+    if length > max_bytes:
         raise _too_long(announced, max_bytes)
     body: bytes | bytearray = b""
+    limit_s = patience_s + (length or max_bytes) / SLOWEST_BYTES_PER_S
     try:
-        async for chunk in request.stream():
-            if len(body) + len(chunk) > max_bytes:
-                raise _too_long(f"more than {max_bytes}", max_bytes)
-            if not body:
-                body = chunk
-                continue
-            if isinstance(body, bytes):
-                body = bytearray(body)
-            body += chunk
+        async with asyncio.timeout(limit_s):
+            async for chunk in request.stream():
+                if len(body) + len(chunk) > max_bytes:
+                    raise _too_long(f"more than {max_bytes}", max_bytes)
+                if not body:
+                    body = chunk
+                    continue
+                if isinstance(body, bytes):
+                    body = bytearray(body)
+                body += chunk
     except ClientDisconnect as error:
         raise InvalidRequestError("the connection ended before the body did") from error
+    except TimeoutError as error:
+        raise InvalidRequestError(f"the body did not arrive within {limit_s:.0f} s, only {len(body)} bytes") from error
     return body
 
 

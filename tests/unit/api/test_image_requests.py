@@ -251,6 +251,16 @@ async def test_a_connection_that_ends_has_a_name():
         await read_body(request_of(TYPE, PLAIN, chunk_bytes=10, disconnect_after=3), max_bytes=1000)
 
 
+async def test_who_stalls_is_not_waited_for():
+    async def receive():
+        await asyncio.Event().wait()
+
+    headers = [(b"content-length", b"10")]
+    request = Request({"type": "http", "method": "POST", "path": "/", "headers": headers}, receive)
+    with pytest.raises(InvalidRequestError, match="did not arrive within 0 s"):
+        await read_body(request, max_bytes=1000, patience_s=0)
+
+
 async def test_reads_a_body_in_any_number_of_chunks():
     for chunk_bytes in (1, 3, len(PLAIN)):
         body = await read_body(request_of(TYPE, PLAIN, chunk_bytes=chunk_bytes), max_bytes=len(PLAIN))
