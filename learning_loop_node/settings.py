@@ -216,7 +216,7 @@ ENVIRONMENT = (
     Variable(name="OUTBOX_DISK_FULL", group="outbox", field="disk_full"),
     Variable(name="LOOP_DATA_FOLDER", group="loop_server", field="data_folder"),
     Variable(name="LOOP_DATABASE_URL", group="loop_server", field="database_url"),
-    Variable(name="LOOP_REQUIRE_NODE_TOKEN", group="loop_server", field="require_node_token", parse=_truth),
+    Variable(name="LOOP_REQUIRE_NODE_TOKEN", group="loop_server", field="require_node_token"),
 )
 """Every variable but `DATA_FOLDER`, which `GLOBALS` takes when the package is imported."""
 

@@ -150,6 +150,7 @@ def test_spellings_of_the_version_mode(text, expected, is_known, caplog):
         ("INFERENCE_HANG_S", "inf", "finite"),
         ("OUTBOX_DISK_FULL", "newest", "'oldest' or 'refuse'"),
         ("MAX_IMAGE_PIXELS", "0", "greater than 0"),
+        ("LOOP_REQUIRE_NODE_TOKEN", "maybe", "valid boolean"),
     ],
 )
 def test_wrong_value_names_the_variable(name, text, reason):
