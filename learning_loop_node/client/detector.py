@@ -21,6 +21,7 @@ from ..errors import (
     InvalidRequestError,
     LoopRefusedError,
     NodeError,
+    SettingError,
     UnavailableError,
 )
 from ..images import LARGEST_PIXELS, ImageInput, decode, encode_jpeg, read_header
@@ -246,7 +247,7 @@ class DetectorClient:
 def _origin_of(url: str) -> str:
     origin = web_origin(url if "://" in url else f"http://{url}")
     if origin is None:
-        raise InvalidRequestError(f"{url!r} is no address of a detector; http://robot:8004 would be one")
+        raise SettingError(f"{url!r} is no address of a detector; http://robot:8004 would be one")
     return origin
 
 

@@ -27,6 +27,7 @@ from learning_loop_node.errors import (
     InvalidRequestError,
     NodeError,
     RefusedError,
+    SettingError,
     TooLargeError,
     UnavailableError,
 )
@@ -303,7 +304,7 @@ async def test_options_that_no_header_can_carry(node: Node, options: dict[str, A
     "url", ["", "http://", "ftp://robot", "robot:99999", "a b", "robot/path", "http://ada:secret@robot"]
 )
 def test_addresses_that_are_none(url: str) -> None:
-    with pytest.raises(InvalidRequestError, match="no address of a detector"):
+    with pytest.raises(SettingError, match="no address of a detector"):
         DetectorClient(url)
 
 
