@@ -95,6 +95,8 @@ def test_errors_of_the_framework_have_the_same_shape():
     invalid = RequestValidationError([{"loc": ("query", "limit"), "msg": "Field required", "type": "missing"}])
     assert error_reply(invalid).status_code == 422
     assert body_of(invalid) == {"detail": "query.limit: Field required", "code": "invalid_request"}
+    text = RequestValidationError([{"loc": ("body",), "msg": "Input should be", "type": "model_attributes_type"}])
+    assert "Content-Type: application/json" in body_of(text)["detail"]
     odd = HTTPException(499, detail="gone")
     assert body_of(odd) == {"detail": "gone", "code": "status_499"}
 

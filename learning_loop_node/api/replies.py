@@ -121,5 +121,7 @@ def _name_of_status(status: int) -> str:
 
 
 def _field_text(entry: dict[str, Any]) -> str:
+    if entry["loc"] == ("body",) and entry["type"] != "missing":
+        return "the body must be a JSON object, sent with the header Content-Type: application/json"
     place = ".".join(str(part) for part in entry["loc"])
     return f"{place}: {entry['msg']}"

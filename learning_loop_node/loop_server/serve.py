@@ -99,7 +99,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
+        text = str(getattr(error, "strerror", None) or error)
+        reason = text.partition(" (while attempting")[0]  # the address, which is named anyway
         raise SettingError(
             f"the loop cannot listen on {host}:{port} ({reason}); choose another --host or --port"
         ) from error

@@ -23,7 +23,9 @@ async def project_named(session: AsyncSession, organization: str, name: str) -> 
     """Raises `NotFoundError` that names the project."""
     project = await _find(session, organization, name)
     if project is None:
-        raise NotFoundError(f"there is no project {organization}/{name}")
+        raise NotFoundError(
+            f"there is no project {organization}/{name}; one is made by POST /api/{organization}/projects"
+        )
     return project
 
 
