@@ -36,7 +36,7 @@ async def read_form(request: Request, *, max_bytes: int, max_parts: int, example
     """All files of a form, in their order. `example` is the name of a part that the messages of errors show."""
     content_type = request.headers.get("content-type", "")
     if content_type[:19].lower() != "multipart/form-data":
-        given = f"'{_shortened(content_type)}'" if content_type else "none"
+        given = f"'{shortened(content_type)}'" if content_type else "none"
         raise InvalidRequestError(f"content type: expected multipart/form-data, got {given}; {remedy(example)}")
     body = await read_body(request, max_bytes=max_bytes)
     plain = _plain_part(content_type, body)
@@ -55,7 +55,7 @@ async def read_body(request: Request, *, max_bytes: int, patience_s: float = PAT
     """
     announced = request.headers.get("content-length", "0")
     if not announced.isdecimal():
-        raise InvalidRequestError(f"content-length: '{_shortened(announced)}' is not a number")
+        raise InvalidRequestError(f"content-length: '{shortened(announced)}' is not a number")
     length = int(announced[:20])
     if length > max_bytes:
         raise _too_long(announced, max_bytes)
@@ -188,7 +188,7 @@ class _Form:
             raise FormParserError('a part has no "name" in its Content-Disposition')
         if b"filename" in options:
             content_type = self._headers.get(b"content-type", b"").decode("latin-1")
-            self._file = Part(_text(options[b"name"]), _text(options[b"filename"]), content_type, b"")
+            self._file = Part(text_of(options[b"name"]), text_of(options[b"filename"]), content_type, b"")
             if len(self.files) >= self._max_files:
                 raise FormParserError(f"there are more than {self._max_files} files")
         else:
@@ -215,12 +215,14 @@ def _too_long(length: str, max_bytes: int) -> TooLargeError:
     return TooLargeError(f"the body has {length} bytes, the limit MAX_REQUEST_BYTES is {max_bytes}")
 
 
-def _text(value: bytes) -> str:
+def text_of(value: bytes) -> str:
+    """What a header says, in UTF-8 or else in Latin-1."""
     try:
         return value.decode()
     except UnicodeDecodeError:
         return value.decode("latin-1")
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """The beginning of a text from outside, as much as belongs into a message."""
     return text if len(text) <= 80 else f"{text[:77]}…"

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from ..errors import InvalidImageError, InvalidRequestError, TooLargeError
 from ..images import ImageInput, array_from_raw, read_header
-from .forms import read_form, remedy
+from .forms import read_form, remedy, shortened, text_of
 
 
 async def read_images(request: Request, *, part: str, max_bytes: int, max_parts: int) -> list[bytes]:
@@ -18,7 +18,7 @@ async def read_images(request: Request, *, part: str, max_bytes: int, max_parts:
     if not images:
         others = sorted({file.name for file in files})
         seen = f"has only {', '.join(map(repr, others))}" if others else "has no file"
-        raise InvalidRequestError(f"part '{part}' is missing, the form {_shortened(seen)}; {remedy(part)}")
+        raise InvalidRequestError(f"part '{part}' is missing, the form {shortened(seen)}; {remedy(part)}")
     return images
 
 
@@ -36,7 +36,7 @@ def option(request: Request, name: str, *, also_query: bool = False) -> str | No
         if key == underscores and found is None:
             found = value
     if found is not None:
-        return _text(found)
+        return text_of(found)
     if also_query:
         query = request.query_params
         return query.get(name.replace("-", "_"), query.get(name.replace("_", "-")))
@@ -81,7 +81,7 @@ def _image_from(image: Any, place: str, max_pixels: int) -> ImageInput:
         )
     form = image.get("format", "raw")
     if form not in ("raw", "jpeg"):
-        raise InvalidImageError(f"{place}.format: {_shortened(repr(form))} is neither 'raw' nor 'jpeg'")
+        raise InvalidImageError(f"{place}.format: {shortened(repr(form))} is neither 'raw' nor 'jpeg'")
     missing = [name for name in (("bytes",) if form == "jpeg" else ("bytes", "dtype", "shape")) if name not in image]
     if missing:
         raise InvalidImageError(f"{place}: the key {' and '.join(map(repr, missing))} is missing")
@@ -96,14 +96,3 @@ def _image_from(image: Any, place: str, max_pixels: int) -> ImageInput:
         return encoded
     except (InvalidImageError, TooLargeError) as error:
         raise type(error)(f"{place}: {error}") from error
-
-
-def _text(value: bytes) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 80 else f"{text[:77]}…"

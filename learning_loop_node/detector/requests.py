@@ -235,21 +235,15 @@ def _timeout(value: Any) -> float | None:
     return timeout_s
 
 
+_TRUE = frozenset({"true", "1", "yes", "on", "t", "y"})
+_FALSE = frozenset({"false", "0", "no", "off", "f", "n", ""})
+
+
 def _truth(name: str, value: Any) -> bool:
+    """A switch as 0.27 understands it in a query: any of these words, in any case."""
     if value is None or isinstance(value, bool):
         return bool(value)
-    words = {
-        "true": True,
-        "1": True,
-        "yes": True,
-        "on": True,
-        "false": False,
-        "0": False,
-        "no": False,
-        "off": False,
-        "": False,
-    }
-    truth = words.get(str(value).lower())
-    if truth is None:
+    word = str(value).lower()
+    if word not in _TRUE | _FALSE:
         raise InvalidRequestError(f"{name} must be true or false, not {value!r}")
-    return truth
+    return word in _TRUE
