@@ -24,6 +24,7 @@ from ..errors import (
     BusyError,
     DeadlineError,
     DetectionFailedError,
+    InvalidImageError,
     NodeError,
     NodeNeedsRestartError,
     TooLargeError,
@@ -165,14 +166,13 @@ class Inference:
         """
         if self._loop is None or self._closing:
             raise UnavailableError("the node is not running")
-        model = self._require()
+        model_info = self._require().model_info
         if not images:
-            return Detected([], model.model_info)
-        self._check_headers(images)
+            return Detected([], model_info)
+        self._check_images(images)
         if self.pending and self.pending + len(images) > self._settings.queue_size:
             self.counts.refused += 1
             raise BusyError(f"{self.pending} images are waiting already; try again shortly")
-        del model
         job = Job(images, self._loop.create_future(), explicit_batch or len(images) > 1)
         return await self._answer(job)
 
@@ -188,8 +188,11 @@ class Inference:
         self._ready.put(Exclusive(function, future))
         return future
 
-    def _check_headers(self, images: Sequence[ImageInput]) -> None:
+    def _check_images(self, images: Sequence[ImageInput]) -> None:
         max_pixels = self._settings.max_pixels
+        for image in images:
+            if not isinstance(image, bytes | np.ndarray):
+                raise InvalidImageError(f"an image is a NumPy array or bytes, not {type(image).__name__}")
         headers = [read_header(image, max_pixels=max_pixels) for image in images if isinstance(image, bytes)]
         if sum(header.width * header.height for header in headers) > LARGEST_BATCH * max_pixels:
             raise TooLargeError(

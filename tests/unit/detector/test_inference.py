@@ -281,6 +281,17 @@ async def test_a_logic_may_ask_for_a_new_process():
     await inference.aclose()
 
 
+@pytest.mark.parametrize(
+    "image", ["door.jpg", None, [[0, 0], [0, 0]], bytearray(b"jpeg")], ids=lambda image: str(type(image))
+)
+async def test_what_is_no_image_is_named_and_does_not_wait(image):
+    async with running(Recorder(), batch=4) as inference:
+        with pytest.raises(InvalidImageError, match="an image is a NumPy array or bytes"):
+            await inference.detect([image])
+        assert inference.pending == 0
+        assert len((await inference.detect([picture()])).items) == 1
+
+
 async def test_a_logic_that_fails_again_and_again_does_not_fill_the_log(caplog):
     async with running(Recorder(bad=lambda: ValueError("no card"))) as inference:
         for value in (255, 0) * 20:
