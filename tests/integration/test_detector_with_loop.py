@@ -159,27 +159,24 @@ async def test_a_full_disk_is_told_to_the_caller(tmp_path: Path, small_disk: Pat
 async def test_models_are_swapped_under_load_without_a_failed_request(tmp_path: Path):
     versions = ["1.0", "1.1", "1.2", "1.3"]
     answers: list[str] = []
+    is_over = asyncio.Event()
+
+    async def ask(url: str, transport: Transport) -> None:
+        async with DetectorClient(url, transport=transport) as client:
+            while not is_over.is_set():
+                answers.append(await version_of_answer(client))
+
     async with node_with_loop(tmp_path, VersionedFactory()) as (node, loop):
         for version in versions[1:]:
             await loop.push_model(version=version)
-
-        async def ask(transport: Transport, number: int) -> None:
-            async with DetectorClient(node.url, transport=transport) as client:
-                while True:
-                    image = jpeg(seed=number)
-                    (box,) = (await client.detect(image, autoupload="disabled")).box_detections
-                    answers.append(box.model_name)
-
-        clients = [asyncio.create_task(ask(list(Transport)[number % 2], number)) for number in range(4)]
-        for version in versions[1:]:
-            await deploy(loop, version)
-            node.node.model_updates.retry()
-            await until(lambda version=version: answers[-20:] == [version] * 20)  # type: ignore[misc]
-        assert not any(client.done() for client in clients)
-        for client in clients:
-            client.cancel()
-        results = await asyncio.gather(*clients, return_exceptions=True)
-        assert all(isinstance(result, asyncio.CancelledError) for result in results)
+        async with asyncio.TaskGroup() as clients:
+            for transport in [*Transport, *Transport]:
+                clients.create_task(ask(node.url, transport))
+            for version in versions[1:]:
+                await deploy(loop, version)
+                node.node.model_updates.retry()
+                await until(lambda version=version: answers[-20:] == [version] * 20)  # type: ignore[misc]
+            is_over.set()
         counts = (await asked_status(node))["detection"]
     assert set(answers) == set(versions)
     assert (counts["failed"], counts["refused"]) == (0, 0)
