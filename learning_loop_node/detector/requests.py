@@ -198,7 +198,10 @@ def _tag_list(value: Any) -> list[str]:
 
 
 def _optional_text(data: Mapping[str, Any], key: str) -> str | None:
+    """Text, or a number as text: programs number their cameras."""
     value = data.get(key)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
     if value is not None and not isinstance(value, str):
         raise InvalidRequestError(f"{key} must be text or null, not {type(value).__name__}")
     return value

@@ -132,7 +132,7 @@ async def test_options_as_events(events, options, field):
         pytest.param({"image": RAW | {"shape": "2,2,3"}}, "shape", id="shape is text"),
         pytest.param({"image": {"bytes": "text", "dtype": "uint8", "shape": [4]}}, "bytes", id="bytes are text"),
         pytest.param({"image": RAW, "tags": "a,b"}, "tags", id="tags are text"),
-        pytest.param({"image": RAW, "camera_id": 5}, "camera_id", id="camera is a number"),
+        pytest.param({"image": RAW, "camera_id": ["left"]}, "camera_id", id="camera is a list"),
         pytest.param({"image": RAW, "source": []}, "source", id="source is a list"),
     ],
 )

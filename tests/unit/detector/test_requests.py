@@ -35,7 +35,7 @@ def test_dates_stay_as_they_were_given(date):
         pytest.param({"creation_date": "yesterday"}, "creation_date must be an ISO date", id="date"),
         pytest.param({"tags": "a,b"}, "tags must be a list", id="tags as text"),
         pytest.param({"tags": [1]}, "tags must be a list of texts", id="tags that are numbers"),
-        pytest.param({"camera_id": 5}, "camera_id must be text", id="camera"),
+        pytest.param({"camera_id": ["left"]}, "camera_id must be text", id="camera"),
         pytest.param({"autoupload": "some"}, "`filtered`, `all`, `disabled`", id="autoupload"),
         pytest.param({"timeout_s": "soon"}, "timeout_s must be a number", id="time-out in words"),
         pytest.param({"timeout_s": 0}, "timeout_s must be a positive", id="no time"),
