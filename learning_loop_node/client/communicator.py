@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import mimetypes
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,7 +18,8 @@ from ..runtime.clock import Clock
 from ..runtime.threads import io_bound
 from ..settings import LoopSettings, load_settings
 from .failures import retry_after_s
-from .http import LARGEST_JSON_BYTES, Login, LoopHttp, read_body
+from .forms import content_type_of, form_of
+from .http import LARGEST_JSON_BYTES, Login, LoopHttp, MakeBody, read_body
 
 logger = logging.getLogger(__name__)
 
@@ -120,16 +120,15 @@ class LoopCommunicator:
         """`files` are paths, sent as parts `files`; a missing one is answered by 404 without a request."""
         if files is None:
             return await self._ask("PUT", path, requires_login, api_prefix, timeout, kwargs)
+        paths = [Path(file) for file in files]
+        for file in paths:
+            if not await io_bound(file.is_file):
+                logger.error("%s cannot be sent: there is no such file", file)
+                return LoopResponse(HTTPStatus.NOT_FOUND, b"File not found")
         with ExitStack() as stack:
-            parts = []
-            for file in map(Path, files):
-                try:
-                    content = stack.enter_context(await io_bound(file.open, "rb"))
-                except OSError as error:
-                    logger.error("%s cannot be sent: %s", file, error)
-                    return LoopResponse(HTTPStatus.NOT_FOUND, b"File not found")
-                parts.append(("files", (file.name, content)))
-            return await self._ask("PUT", path, requires_login, api_prefix, timeout, kwargs | {"files": parts})
+            return await self._ask(
+                "PUT", path, requires_login, api_prefix, timeout, kwargs, lambda: form_of(paths, stack)
+            )
 
     async def post(
         self, path: str, requires_login: bool = True, api_prefix: str = "/api", timeout: int = 60, **kwargs: Any
@@ -142,9 +141,16 @@ class LoopCommunicator:
         return await self._ask("DELETE", path, requires_login, api_prefix, timeout, kwargs)
 
     async def _ask(
-        self, method: str, path: str, requires_login: bool, prefix: str, timeout_s: float, given: dict[str, Any]
+        self,
+        method: str,
+        path: str,
+        requires_login: bool,
+        prefix: str,
+        timeout_s: float,
+        given: dict[str, Any],
+        body: MakeBody | None = None,
     ) -> LoopResponse:
-        arguments = _options_of(given) | {"prefix": prefix}
+        arguments = _options_of(given) | {"prefix": prefix, "body": body or _body_of(given)}
         login = Login.REQUIRED if requires_login else Login.NONE
         waited_s = 0.0
         for _ in range(MAX_RETRIES_ON_429):
@@ -168,15 +174,21 @@ class LoopCommunicator:
 
 
 def _options_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """What aiohttp takes, from what httpx took: `json`, `data`, `content`, `params`, `headers`, `files`."""
-    options = {name: value for name, value in arguments.items() if name in ("json", "params", "headers")}
+    """What aiohttp takes besides the body, from what httpx took."""
     if unknown := arguments.keys() - {"json", "params", "headers", "data", "content", "files"}:
         raise InvalidRequestError(f"not an option of a request: {', '.join(sorted(unknown))}")
-    if files := arguments.get("files"):
-        options["data"] = _form(files, arguments.get("data") or {})
-    elif (body := arguments.get("content", arguments.get("data"))) is not None:
-        options["data"] = body
-    return options
+    return {name: value for name, value in arguments.items() if name in ("json", "params", "headers")}
+
+
+def _body_of(arguments: Mapping[str, Any]) -> MakeBody:
+    """Makes the body, from what httpx took: `data`, `content`, `files`."""
+
+    async def make() -> Any:
+        if files := arguments.get("files"):
+            return _form(files, arguments.get("data") or {})
+        return arguments.get("content", arguments.get("data"))
+
+    return make
 
 
 def _form(files: Any, fields: Mapping[str, Any]) -> aiohttp.FormData:
@@ -187,8 +199,7 @@ def _form(files: Any, fields: Mapping[str, Any]) -> aiohttp.FormData:
     entries: Iterable[tuple[str, Any]] = files.items() if isinstance(files, Mapping) else files
     for name, file in entries:
         filename, content, *kind = file if isinstance(file, tuple) else (_name_of(file), file)
-        guessed = mimetypes.guess_type(filename)[0] or "application/octet-stream"
-        form.add_field(name, content, filename=filename, content_type=kind[0] if kind else guessed)
+        form.add_field(name, content, filename=filename, content_type=kind[0] if kind else content_type_of(filename))
     return form
 
 

@@ -7,7 +7,7 @@ import ipaddress
 import logging
 import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from enum import Enum, auto
 from typing import Any
@@ -34,6 +34,8 @@ SECURE_HOST = "learning-loop.ai"
 CONNECT_S = 20.0
 KEEP_ALIVE_S = 4.0
 """Idle connections are closed before a usual server does so (5 s), else a request could meet one that just ended."""
+
+MakeBody = Callable[[], Awaitable[Any]]
 
 LARGEST_JSON_BYTES = 256 * 2**20
 LARGEST_ERROR_BYTES = 64 * 1024
@@ -103,15 +105,17 @@ class LoopHttp:
         login: Login = Login.REQUIRED,
         timeout_s: float = 60,
         stall_s: float | None = None,
+        body: MakeBody | None = None,
         **arguments: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer to a request, its body unread; `arguments` are those of aiohttp.
 
         With `stall_s` the whole may take as long as it wants, if only something arrives within that time. A 401 is
-        answered by one new login and one repetition. An error status, or a redirection, is raised as an error.
+        answered by one new login and one repetition. An error status, or a redirection, is raised as an error. `body`
+        makes what is sent, anew for each try: aiohttp closes the files that it has sent.
         """
         async with self.exchange(
-            method, path, login=login, timeout_s=timeout_s, stall_s=stall_s, **arguments
+            method, path, login=login, timeout_s=timeout_s, stall_s=stall_s, body=body, **arguments
         ) as answer:
             if answer.status >= 300:
                 raise await _error_of(answer, self._where(method, path))
@@ -127,6 +131,7 @@ class LoopHttp:
         timeout_s: float = 60,
         stall_s: float | None = None,
         prefix: str = "/api",
+        body: MakeBody | None = None,
         **arguments: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Like `request`, with whatever status the answer has."""
@@ -134,7 +139,7 @@ class LoopHttp:
         options: dict[str, Any] = {"timeout": timeout_of(timeout_s, stall_s), "allow_redirects": False} | arguments
         async with AsyncExitStack() as stack:
             try:
-                answer = await self._send(stack, method, self.origin + prefix + path, login, options)
+                answer = await self._send(stack, method, self.origin + prefix + path, login, body, options)
             except FOREIGN as error:
                 raise error_of_exception(error, where) from error
             try:
@@ -166,19 +171,29 @@ class LoopHttp:
             self._session.cookie_jar.clear()
 
     async def _send(
-        self, stack: AsyncExitStack, method: str, url: str, login: Login, options: dict[str, Any]
+        self,
+        stack: AsyncExitStack,
+        method: str,
+        url: str,
+        login: Login,
+        body: MakeBody | None,
+        options: dict[str, Any],
     ) -> aiohttp.ClientResponse:
+        async def send() -> aiohttp.ClientResponse:
+            made = {"data": await body()} if body is not None else {}
+            return await stack.enter_async_context(session.request(method, url, **options, **made))
+
         session = await self._open_session()
         needs_login = login is Login.REQUIRED or (login is Login.IF_GIVEN and bool(self.settings.username))
         if needs_login:
             await self._log_in()
         count = self._login_count
-        answer = await stack.enter_async_context(session.request(method, url, **options))
+        answer = await send()
         if answer.status != 401 or not needs_login:
             return answer
         answer.release()
         await self._log_in(count)
-        return await stack.enter_async_context(session.request(method, url, **options))
+        return await send()
 
     async def _log_in(self, refused: int | None = None) -> None:
         """Log in if nobody has yet; `refused` is the number of the login that the loop no longer accepts."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import aiohttp
+from typing import Any
 
 from ..data_classes.codec import from_dict
 from ..errors import InvalidRequestError
-from ..runtime.threads import io_bound
+from .forms import form_of
 from .place import Place, entries_of, part_of_path
 from .transfer import Progress, Received, receive_file
 
@@ -83,19 +80,6 @@ class Models:
         if not files:
             raise InvalidRequestError("a model needs at least one file")
         with ExitStack() as stack:
-            form = aiohttp.FormData()
-            for file in files:
-                content = stack.enter_context(await io_bound(_open, file))
-                form.add_field("files", content, filename=file.name, content_type=_content_type(file))
-            return await self._place.http.json(method, path, data=form, timeout_s=PUSH_S, **arguments)
-
-
-def _open(file: Path) -> BinaryIO:
-    try:
-        return file.open("rb")
-    except OSError as error:
-        raise InvalidRequestError(f"{file} cannot be read: {error.strerror}") from error
-
-
-def _content_type(file: Path) -> str:
-    return mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+            return await self._place.http.json(
+                method, path, body=lambda: form_of(files, stack), timeout_s=PUSH_S, **arguments
+            )

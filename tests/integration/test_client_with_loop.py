@@ -101,6 +101,19 @@ async def test_models(client: LoopClient, model_files: list[Path], tmp_path: Pat
         await client.deployment.set()
 
 
+async def test_files_are_sent_again_after_a_session_has_ended(loop: RunningLoop, model_files: list[Path]) -> None:
+    async with LoopHttp(settings_of(loop)) as http:
+        await http.ensure_login()
+        await end_session(loop, http)
+        pushed = await LoopClient(http).models.push(model_files, "mocked")
+    communicator = LoopCommunicator(settings_of(loop))
+    await communicator.ensure_login()
+    await end_session(loop, communicator.http)
+    path = f"/zauberzeug/projects/demo/models/{pushed.id}/other/file"
+    assert (await communicator.put(path, files=[str(file) for file in model_files])).status_code == 200
+    await communicator.shutdown()
+
+
 async def test_a_broken_download_goes_on_where_it_broke_off(
     client: LoopClient, model_files: list[Path], tmp_path: Path
 ) -> None:
@@ -186,6 +199,12 @@ async def test_the_old_classes(loop: RunningLoop, client: LoopClient, model_file
     answer = await communicator.get("/zauberzeug/projects/demo/models")
     assert answer.json()["models"][0]["id"] == pushed.id
     await communicator.shutdown()
+
+
+async def end_session(loop: RunningLoop, http: LoopHttp) -> None:
+    """As when a session expires: the client does not know."""
+    async with loop.nobody.post("/api/logout", cookies=http.cookies) as answer:
+        assert answer.status == 200
 
 
 @dataclass
