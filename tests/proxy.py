@@ -43,12 +43,12 @@ class Proxy:
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
         host, _, port = self.target.rpartition(":")
         try:
             there, back = await asyncio.open_connection(host, int(port))
         except OSError:
             writer.close()
-            self._connections.discard(task)
             return
         connection = _Connection(self)
         pumps = [
@@ -58,12 +58,12 @@ class Proxy:
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            # Before anything is awaited: the end of the proxy may interrupt this, too.
+            writer.transport.abort()
+            back.transport.abort()
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-            writer.transport.abort()
-            back.transport.abort()
-            self._connections.discard(task)
 
     async def aclose(self) -> None:
         for connection in list(self._connections):
