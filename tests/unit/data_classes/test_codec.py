@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +31,13 @@ class Example:
 
 
 GOOD = {"number": 1.5, "count": 2}
+
+
+def _nested(depth: int) -> list[object]:
+    value: list[object] = []
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 @pytest.mark.parametrize(
@@ -168,7 +174,7 @@ def test_writes(value, expected):
         (10**30, "value must be an integer of at most 64 bits"),
         ({(1, 2): 3}, "value cannot be written as JSON: Dict key must a type serializable with OPT_NON_STR_KEYS"),
         (object(), "value cannot be written as JSON: object is not a value of JSON"),
-        (functools.reduce(lambda inner, _: [inner], range(5000), []), "value is nested too deeply"),
+        (_nested(5000), "value is nested too deeply"),
     ],
 )
 def test_refuses_to_write(value, message):
