@@ -190,7 +190,7 @@ class _Form:
             content_type = self._headers.get(b"content-type", b"").decode("latin-1")
             self._file = Part(text_of(options[b"name"]), text_of(options[b"filename"]), content_type, b"")
             if len(self.files) >= self._max_files:
-                raise FormParserError(f"there are more than {self._max_files} files")
+                raise FormParserError(f"at most {self._max_files} may be sent at once, as files")
         else:
             self._file = None
             self._text_count += 1
