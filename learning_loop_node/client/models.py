@@ -16,6 +16,7 @@ from .transfer import Progress, Received, receive_file
 
 LARGEST_ARCHIVE_BYTES = 4 * 2**30
 PUSH_S = 600.0
+SLOWEST_BYTES_PER_S = 50_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,5 +82,10 @@ class Models:
             raise InvalidRequestError("a model needs at least one file")
         with ExitStack() as stack:
             return await self._place.http.json(
-                method, path, body=lambda: form_of(files, stack), timeout_s=PUSH_S, **arguments
+                method, path, body=lambda: form_of(files, stack), timeout_s=patience_s(files), **arguments
             )
+
+
+def patience_s(files: Sequence[Path]) -> float:
+    """How long sending these files may take: a while for the loop, and what they need over a slow line."""
+    return PUSH_S + sum(file.stat().st_size for file in files if file.is_file()) / SLOWEST_BYTES_PER_S

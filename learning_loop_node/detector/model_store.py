@@ -58,14 +58,17 @@ class ModelStore:
 
     def find(self, wanted: ModelInformation) -> ModelInformation | None:
         """This very model, if it is complete on disk."""
+        found = self.find_version(wanted.version)
+        return found if found is not None and found.id == wanted.id else None
+
+    def find_version(self, version: str) -> ModelInformation | None:
+        """The model of this version, if it is complete on disk."""
         try:
-            found = ModelInformation.load_from_disk(str(self.folder_of(wanted.version)))
+            found = ModelInformation.load_from_disk(str(self.folder_of(version)))
         except (InvalidDataError, OSError) as error:
-            logger.warning("model %s on disk is not used: %s", wanted.version, error)
+            logger.warning("model %s on disk is not used: %s", version, error)
             return None
-        if found is None or (found.id, found.version) != (wanted.id, wanted.version):
-            return None
-        return found
+        return found if found is not None and found.version == version else None
 
     def candidates(self) -> Iterator[ModelInformation]:
         """Models to start with, the best first: the one that the links name, then those that served before it.

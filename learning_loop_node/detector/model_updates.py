@@ -276,6 +276,10 @@ class ModelUpdates:
         try:
             models = [model for model in await self._client.models.list() if model.version == version]
         except NodeError as error:
+            on_disk = await io_bound(self._store.find_version, version)
+            if on_disk is not None and on_disk.context == self._context:
+                logger.info("model %s is taken from disk, the loop does not tell: %s", version, error)
+                return on_disk
             self.version_control = VersionMode.Pause
             raise BadModeError(f"Failed to load models from learning loop: {error}") from error
         if len(models) != 1:

@@ -362,6 +362,18 @@ async def test_a_fixed_version(bench: Bench) -> None:
     assert bench.version == "1.0"
 
 
+async def test_a_fixed_version_on_disk_needs_no_answer_of_the_loop(bench: Bench) -> None:
+    bench.offer("1.0")
+    await bench.cycles()
+    bench.offer("1.1")
+    await bench.cycles()
+    bench.loop.on(MODELS, web.json_response({"detail": "guests may not list models"}, status=403))
+    await bench.updates.set_version_mode("1.0")
+    await bench.cycles()
+    assert bench.updates.version_control is VersionMode.SpecificVersion
+    assert bench.version == "1.0"
+
+
 @pytest.mark.parametrize(
     ("text", "answer", "message", "mode"),
     [
