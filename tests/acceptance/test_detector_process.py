@@ -75,14 +75,14 @@ async def test_every_acknowledged_image_is_at_the_loop_exactly_once(
 
 
 @EVERY_WAY
-async def test_an_idle_node_ends_within_a_second_with_status_0(tmp_path: Path, way: tuple[str, ...]):
+async def test_an_idle_node_ends_at_once_with_status_0(tmp_path: Path, way: tuple[str, ...]):
     put_model(tmp_path)
     async with node_process(tmp_path, NO_LOOP, way) as node:
         async with aiohttp.ClientSession() as session, session.get(f"{node.url}/readyz") as answer:
             assert answer.status == 200
         node.send(signal.SIGTERM)
-        # a second, and some for a machine that does other things, too
-        assert await node.status(within_s=2) == 0, node.output
+        # a second on an idle machine; the limit only tells an end from waiting for connections
+        assert await node.status(within_s=5) == 0, node.output
     assert "Traceback" not in node.output
 
 

@@ -22,13 +22,13 @@ CLIENTS = 4
 ANSWERS_BEFORE_THE_KILL = 40
 
 
-async def test_an_idle_loop_ends_within_a_second_with_status_0(tmp_path: Path):
+async def test_an_idle_loop_ends_at_once_with_status_0(tmp_path: Path):
     async with loop_process(tmp_path) as process:
         async with aiohttp.ClientSession() as session, session.get(f"{process.url}/readyz") as answer:
             assert answer.status == 200
         process.send(signal.SIGTERM)
-        # a second, and some for a machine that does other things, too
-        assert await process.status(within_s=2) == 0
+        # a second on an idle machine; the limit only tells an end from waiting for connections
+        assert await process.status(within_s=5) == 0
     text = process.output
     assert re.search(r"Log in as admin with the password \S{16}", text)
     assert "LOOP_REQUIRE_NODE_TOKEN" in text
@@ -37,7 +37,7 @@ async def test_an_idle_loop_ends_within_a_second_with_status_0(tmp_path: Path):
 async def test_ctrl_c_ends_it_in_order(tmp_path: Path):
     async with loop_process(tmp_path) as process:
         process.send(signal.SIGINT)
-        assert await process.status(within_s=2) == 0
+        assert await process.status(within_s=5) == 0
 
 
 async def test_the_password_is_shown_only_once(tmp_path: Path):

@@ -34,7 +34,7 @@ WITHOUT_RELOAD = [entry for entry in EVERY_WAY if entry[0] != "uvicorn.run with 
 
 
 @pytest.mark.parametrize(("way", "loop"), EVERY_WAY)
-async def test_idle_process_ends_within_a_second_with_status_0(way, loop):
+async def test_idle_process_ends_at_once_with_status_0(way, loop):
     async with running(way, loop) as program:
         program.send(signal.SIGTERM)
         assert await program.status(within_s=5) == 0
