@@ -20,7 +20,7 @@ import aiohttp
 import pytest
 
 from learning_loop_node.client.detector import DetectorClient, Transport
-from learning_loop_node.errors import UnavailableError
+from learning_loop_node.errors import DetectionFailedError, UnavailableError
 from tests.builders import jpeg
 from tests.loop import ORGANIZATION, PROJECT, running_loop
 from tests.nodes import put_model
@@ -100,6 +100,17 @@ async def test_images_in_the_intake_are_decided_before_the_end(tmp_path: Path, w
     assert sorted(kept) == sorted(map(sha256_of, images))
 
 
+async def test_a_logic_that_hangs_ends_the_process_and_its_clients_are_told(tmp_path: Path):
+    put_model(tmp_path)
+    way = tuple(part.replace("doubtful", "hanging") for part in PLAIN_UVICORN)
+    async with node_process(tmp_path, NO_LOOP, way, INFERENCE_HANG_S="0.5") as node:
+        async with DetectorClient(node.url) as client:
+            with pytest.raises(DetectionFailedError, match="INFERENCE_HANG_S"):
+                await client.detect(jpeg())
+        assert await node.status(within_s=30) == 1, node.output
+    assert "the detector logic has been busy for more than 0.5 s (INFERENCE_HANG_S)" in node.output
+
+
 async def keep(client: DetectorClient, image: bytes) -> None:
     await client.upload(image)
 
@@ -166,7 +177,7 @@ class NodeProcess:
 
 @asynccontextmanager
 async def node_process(
-    data_folder: Path, loop_host: str, way: tuple[str, ...] = PLAIN_UVICORN
+    data_folder: Path, loop_host: str, way: tuple[str, ...] = PLAIN_UVICORN, **variables: str
 ) -> AsyncIterator[NodeProcess]:
     """The program on a free port, once it answers; it must come up."""
     environment = os.environ | {
@@ -174,6 +185,7 @@ async def node_process(
         "LOOP_HOST": loop_host,
         "LOOP_ORGANIZATION": ORGANIZATION,
         "LOOP_PROJECT": PROJECT,
+        **variables,
     }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, *way),
