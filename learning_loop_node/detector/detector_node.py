@@ -77,7 +77,7 @@ class DetectorNode(Node):
         for variable, value in (("LOOP_ORGANIZATION", self.organization), ("LOOP_PROJECT", self.project)):
             if not value:
                 raise SettingError(f"{variable} is not set: a detector needs to know the project it works for")
-        context = Context(organization=self.organization, project=self.project)
+        self._context = context = Context(organization=self.organization, project=self.project)
 
         self.operation_mode = OperationMode.Startup
         self.inference = Inference(

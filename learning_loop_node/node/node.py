@@ -22,7 +22,7 @@ from ..client.communicator import LoopCommunicator
 from ..client.data_exchanger import DataExchanger
 from ..client.http import LoopHttp
 from ..client.loop import LoopClient
-from ..data_classes import NodeStatus
+from ..data_classes import Context, NodeStatus
 from ..errors import LoopError, NodeError
 from ..logs import NODE_LOGGER, configure_logging
 from ..runtime.services import Service, supervise
@@ -86,6 +86,7 @@ class Node(FastAPI):
         self.connected_clients: list[str] = []
         self.termination = Termination(before_stop=self._disconnect_clients)
         self._given_uuid = uuid
+        self._context: Context | None = None  # of nodes that work for one project
         self._communicators: list[LoopCommunicator] = []
         self._run_by_hand = AsyncExitStack()
         self._application = SocketIoBeside(super().__call__, self.sio)
@@ -132,7 +133,7 @@ class Node(FastAPI):
     @cached_property
     def data_exchanger(self) -> DataExchanger:
         """Downloads from the loop by their old names; new code uses `loop_client`."""
-        return DataExchanger(None, self.loop_communicator)
+        return DataExchanger(self._context, self.loop_communicator)
 
     @property
     def websocket_url(self) -> str:

@@ -366,6 +366,7 @@ async def test_attributes_that_programs_read():
         assert active.model_info.version == "1.0"
         assert isinstance(active.logic, LogicOfNothing)
         assert isinstance(node.data_exchanger, DataExchanger)
+        assert node.data_exchanger.context == Context(organization="zauberzeug", project="demo")
         assert isinstance(node.loop_communicator, LoopCommunicator)
         assert isinstance(node.log, logging.Logger)
         async with node.detection_lock:
