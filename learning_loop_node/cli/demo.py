@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
+import shutil
 import signal
+import sys
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from ..demo.play import Ending, Play
 
 SHEET = "contact_sheet.png"
+PHOTOGRAPH = "photograph.jpg"
 
 
 def demo(
@@ -28,14 +33,21 @@ def demo(
     count: Annotated[
         int | None, typer.Option(min=1, help="How many photographs; 72 unless they are your own.", show_default=False)
     ] = None,
-    output: Annotated[Path, typer.Option(help="Folder for the contact sheet.")] = Path("demo_output"),
-    stay: Annotated[bool, typer.Option("--stay", help="Leave loop and node running until Ctrl-C.")] = False,
+    output: Annotated[
+        Path, typer.Option(help="Folder for the contact sheet, and a photograph to try with --stay.")
+    ] = Path("demo_output"),
+    stay: Annotated[
+        bool, typer.Option("--stay", help="Leave loop and node running until Ctrl-C, and say what to try.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a loop and a detector on photographs of three cameras, and check that everything adds up.
 
-    A second model is deployed while images keep flowing, and the loop is stopped and started again once. Exit status 0
-    only if every photograph was answered and every kept one lies at the loop exactly once.
+    A second model is deployed while images keep flowing, and the loop is stopped and started again once.
+
+    The photographs are real; faces of real people are pasted into some of them, so that the truth is known.
+
+    Exit status 0 only if every photograph was answered and every kept one lies at the loop exactly once.
     """
     raise typer.Exit(asyncio.run(_cancelled_by_signals(images, count, output, stay, as_json)))
 
@@ -70,7 +82,9 @@ async def _run(images: Path | None, count: int | None, output: Path, stay: bool,
             return photographs(count or DEFAULT_COUNT)
         found = own_pictures(images, count)
         for name, reason in found.skipped.items():
-            complaints.print(f"skipped {name}: {reason}", style="yellow")
+            complaints.print(f"skipped {name}: {reason}", style="yellow", soft_wrap=True)
+        if found.ignored:
+            complaints.print(_told_ignored(found.ignored), style="yellow", soft_wrap=True)
         return found.photographs
 
     _make_folder(output)
@@ -99,7 +113,9 @@ async def _run(images: Path | None, count: int | None, output: Path, stay: bool,
             for command in (play.stage.loop, play.stage.node):
                 complaints.print(f"{command.name} said at last:\n{command.log_tail()}", style="red", soft_wrap=True)
         if stay:
-            await _stay(play)  # being interrupted is the way to end this
+            await _stay(play, await io_bound(_save_one, ending, output))  # being interrupted is the way to end this
+    if stay:
+        complaints.print("stopped; their data are deleted")
     return ExitStatus.OK if ending.verdict.adds_up else ExitStatus.FAILED
 
 
@@ -111,6 +127,11 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingError(f"--output {folder}: {error.strerror}") from error
+
+
+def _told_ignored(ignored: Counter[str]) -> str:
+    endings = ", ".join(sorted(ending or "without ending" for ending in ignored))
+    return f"{ignored.total()} other file{'s' if ignored.total() > 1 else ''} ignored ({endings})"
 
 
 def _title(ending: Ending) -> str:
@@ -140,19 +161,43 @@ def _tell(play: Play, ending: Ending, sheet: Path, stay: bool, as_json: bool) ->
     console.print(verdict, style="bold green" if ending.verdict.adds_up else "bold red")
 
 
-async def _stay(play: Play) -> None:
+def _save_one(ending: Ending, folder: Path) -> Path:
+    """A photograph as a file, for those who want to send one themselves; if possible, one with a clear detection."""
+    from ..demo.sighting import Judgement
+
+    clear = (sighting for sighting in ending.sightings if Judgement.CONFIDENT in sighting.judgements)
+    file = (folder / PHOTOGRAPH).resolve()
+    file.write_bytes(next(clear, ending.sightings[0]).photograph.jpeg)
+    return file
+
+
+async def _stay(play: Play, photograph: Path) -> None:
     """Show what can be tried, and wait for Ctrl-C."""
     stage = play.stage
     project = f"{stage.loop_url}/api/{stage.context.organization}/projects/{stage.context.project}"
+    curl, file = r"curl -sw '\n'", shlex.quote(str(photograph))
+    put = f"{curl} -X PUT -H 'Content-Type: application/json'"
     for line in (
-        "Loop and node go on running; Ctrl-C stops them. Try:",
-        f"  curl -F file=@photo.jpg {stage.node_url}/detect",
-        f"  learning-loop detect {stage.node_url} photo.jpg",
-        f"  curl {stage.node_url}/status",
-        f"  curl '{project}/data'",
-        f"  curl -X PUT -H 'Content-Type: application/json' -d '{{\"version\": \"1.0\"}}' {project}/deployment/target",
-        f"Until then, their data and logs are in {stage.folder}",
+        f"Loop and node go on running until Ctrl-C. Until then, their data and logs are in {stage.folder}",
+        "Try in another terminal:",
+        f"  {curl} -F file=@{file} {stage.node_url}/detect",
+        f"  {_called_as()} detect {stage.node_url} {file}",
+        f"  {curl} {stage.node_url}/status",
+        f"  {curl} '{project}/data'",
+        f'  {put} -d \'{{"version": "1.0"}}\' {project}/deployment/target',
+        f"  {curl} {stage.node_url}/model_version   # 1.0 within 5 s",
     ):
         stderr().print(line, soft_wrap=True)
     with suppress(asyncio.CancelledError):
         await stage.until_one_ends()
+
+
+def _called_as() -> str:
+    """How to call this program from another terminal, which may be in another folder."""
+    program = Path(sys.argv[0])
+    if program.name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m learning_loop_node"
+    found = shutil.which(program.name)
+    if found is not None and Path(found).resolve() == program.resolve():
+        return program.name
+    return shlex.quote(str(program.absolute()))

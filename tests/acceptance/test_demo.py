@@ -38,8 +38,15 @@ def test_a_short_demo_adds_up_stays_and_leaves_nothing_behind(tmp_path: Path):
         assert Path(told["contact_sheet"]).parent == tmp_path / "output"
         assert answers(told["node"])
         assert answers(told["loop"])
+        for line in printed_examples(demo):
+            ran = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=20, check=False)
+            assert ran.returncode == 0, (line, ran.stderr)
+            assert ran.stdout.strip()
+            assert "detail" not in ran.stdout, line
         demo.send_signal(signal.SIGINT)
         assert demo.wait(30) == 0
+        assert demo.stderr is not None
+        assert demo.stderr.read() == "stopped; their data are deleted\n"
         assert not answers(told["node"])
         assert not answers(told["loop"])
         assert list((tmp_path / "scratch").iterdir()) == []
@@ -104,6 +111,18 @@ def read_line(demo: subprocess.Popen[str]) -> str:
         return line
     _, complaints = demo.communicate()
     raise AssertionError(f"the demo ended with status {demo.returncode}: {complaints}")
+
+
+def printed_examples(demo: subprocess.Popen[str]) -> list[str]:
+    """The lines to try that `--stay` prints, up to the last one."""
+    assert demo.stderr is not None
+    lines: list[str] = []
+    for line in demo.stderr:
+        if line.startswith("  "):
+            lines.append(line.strip())
+        if "/model_version" in line:
+            return lines
+    raise AssertionError("the demo stopped printing")
 
 
 def wait_for_child(demo: subprocess.Popen[str]) -> list[int]:

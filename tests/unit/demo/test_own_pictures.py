@@ -17,11 +17,13 @@ def test_bad_files_are_named_and_skipped(tmp_path: Path):
     (tmp_path / "good.jpg").write_bytes(jpeg())
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "text.png").write_bytes(b"no picture")
-    (tmp_path / "notes.txt").write_text("not looked at")
+    for name in ("notes.txt", "moving.GIF", "more.txt", "none"):
+        (tmp_path / name).write_text("not looked at")
     found = own_pictures(tmp_path)
     assert [photograph.name for photograph in found.photographs] == ["good.jpg"]
     assert sorted(found.skipped) == ["empty.jpg", "text.png"]
     assert all(found.skipped.values())
+    assert found.ignored == {".txt": 2, ".gif": 1, "": 1}
 
 
 def test_jpegs_stay_as_they_are_and_others_become_jpegs(tmp_path: Path):
@@ -39,7 +41,14 @@ def test_cameras(tmp_path: Path):
         (tmp_path / name).write_bytes(jpeg())
     cameras = {photograph.name: photograph.camera for photograph in own_pictures(tmp_path).photographs}
     assert cameras["door/1.jpg"] == "door"
-    assert len({cameras[f"x{number}.jpg"] for number in range(1, 5)}) == 3
+    assert [cameras[f"x{number}.jpg"] for number in range(1, 5)] == ["camera-1", "camera-2", "camera-3", "camera-1"]
+
+
+def test_folders_of_equal_name_are_different_cameras(tmp_path: Path):
+    for house in ("north", "south"):
+        (tmp_path / house / "door").mkdir(parents=True)
+        (tmp_path / house / "door" / "1.jpg").write_bytes(jpeg())
+    assert {photograph.camera for photograph in own_pictures(tmp_path).photographs} == {"north/door", "south/door"}
 
 
 def test_the_first_few(tmp_path: Path):
