@@ -1,9 +1,14 @@
-"""The two models of the demo: OpenCV's cascades for faces and eyes, used in a coarse way and in a fine one."""
+"""The two models of the demo: OpenCV's cascades for faces and eyes, used in a coarse way and in a fine one.
+
+`python -m learning_loop_node.demo.models FOLDER` writes them there as `1.0.zip` and `1.1.zip`, to be pushed to a loop.
+"""
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass, field
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -73,3 +78,16 @@ def pack(model: DemoModel) -> bytes:
         for name in sorted({cascade.file for cascade in model.cascades}):
             archive.write(shipped_cascade(name), name)
     return buffer.getvalue()
+
+
+def write_models(folder: Path) -> None:
+    """Write each model as `<version>.zip`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for model in (COARSE, FINE):
+        (folder / f"{model.version}.zip").write_bytes(pack(model))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Write the models of the demo as 1.0.zip and 1.1.zip.")
+    parser.add_argument("folder", type=Path)
+    write_models(parser.parse_args().folder)

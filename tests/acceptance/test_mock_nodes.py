@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import json
+import re
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,12 +17,15 @@ import pytest
 
 from learning_loop_node.client.detector import DetectorClient
 from learning_loop_node.data_classes import ImageMetadata
+from learning_loop_node.data_classes.codec import from_dict
 from learning_loop_node.demo.stage import free_ports
 from learning_loop_node.errors import UnavailableError
+from learning_loop_node.images import encode_jpeg
 from learning_loop_node.runtime.command import Command
 from learning_loop_node.settings import environment_for_child
 from tests.builders import jpeg
 from tests.loop import RunningLoop, running_loop
+from tests.reader import LOOP_PORT, NODE_PORT, Reader
 
 MOCK_NODES = Path(__file__).parents[2] / "mock_nodes"
 
@@ -52,6 +58,49 @@ async def test_the_photo_detector(tmp_path: Path):
             found = await client.detect(data.astronaut())
     assert {"face", "eye"} == set(kinds_of(found))
     assert found.tags == ["model-1.0"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        pytest.param("mock_detector", ["spot"], id="mock_detector"),
+        pytest.param("photo_detector", ["eye", "eye", "face"], id="photo_detector"),
+    ],
+)
+async def test_the_recipe_works_as_printed(name: str, kinds: list[str], tmp_path: Path):
+    if name == "photo_detector":
+        pytest.importorskip("cv2", reason="needs OpenCV (extra [demo])")
+    data = pytest.importorskip("skimage", reason="needs scikit-image (extra [demo])").data
+    (tmp_path / "image.jpg").write_bytes(encode_jpeg(data.astronaut()))
+    loop_port, node_port = map(str, free_ports(2))
+    instead = {
+        LOOP_PORT: loop_port,
+        NODE_PORT: node_port,
+        "/tmp/": f"{tmp_path}/",
+        "image.jpg": f"{tmp_path}/image.jpg",
+    }
+    async with AsyncExitStack() as running:
+        reader = Reader(tmp_path, instead, running, start=MOCK_NODES.parent)
+        outputs = [await reader.work_through(*block) for block in recipe(MOCK_NODES / name / "main.py")]
+        found = from_dict(ImageMetadata, json.loads(outputs[-1]))
+        assert sorted(kinds_of(found)) == kinds
+        assert await reader.end() == {"node": 0, "loop": 0}
+
+
+def recipe(program: Path) -> list[tuple[str, str, str]]:
+    """The indented lines of a docstring as blocks; the servers go to the background."""
+    printed = ast.get_docstring(ast.parse(program.read_text())) or ""
+    lines = "\n".join(re.findall(r"^    (.*)$", printed, re.MULTILINE)).replace("\\\n", "")
+    blocks = []
+    for line in lines.splitlines():
+        match line.split()[:2]:
+            case ["learning-loop", "serve"]:
+                blocks.append(("background", "loop", line))
+            case ["python", "main.py"]:
+                blocks.append(("background", "node", line))
+            case _:
+                blocks.append(("shell", "", f"{line}\n"))
+    return blocks
 
 
 @asynccontextmanager
