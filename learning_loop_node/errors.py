@@ -11,6 +11,7 @@ NodeError
 ├── NotAuthenticatedError           login or token is missing or wrong
 ├── ForbiddenError                  logged in, but not allowed
 ├── NotFoundError                   there is no such thing
+│   └── NoTargetError               nobody has deployed a model yet
 ├── RefusedError                    it does not fit the present state; asking again will not help
 ├── UnavailableError                not now; asking later may help
 │   ├── BusyError                   too many requests are waiting
@@ -99,6 +100,10 @@ class ForbiddenError(NodeError):
 
 class NotFoundError(NodeError):
     """There is no such thing."""
+
+
+class NoTargetError(NotFoundError):
+    """Nobody has deployed a model yet."""
 
 
 class RefusedError(NodeError):

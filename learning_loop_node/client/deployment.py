@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..data_classes.codec import from_dict
-from ..errors import InvalidRequestError, LoopRefusedError, NotFoundError
+from ..errors import InvalidRequestError, LoopRefusedError, NoTargetError
 from .place import Place
 
 
@@ -24,10 +24,13 @@ class Deployment:
         self._place = place
 
     async def target(self) -> DeploymentTarget | None:
-        """The model that should run, None if nobody has chosen one."""
+        """The model that should run, None if nobody has chosen one.
+
+        Our loop says by `NotFoundError` that there is no such project. Others answer 404 for both; then it is None.
+        """
         try:
             answer = await self._place.http.json("GET", self._place.path("/deployment/target"))
-        except NotFoundError:
+        except NoTargetError:
             return None
         except LoopRefusedError as error:
             if error.status == 404:

@@ -231,7 +231,7 @@ class DetectorNode(Node):
                 "dropped": dict(self.intake.dropped),
             },
             "outbox": asdict(self.outbox.status()),
-            "errors": self.model_updates.errors,
+            "errors": self._errors(),
         }
 
     def add_category_id_to_detections(
@@ -287,10 +287,16 @@ class DetectorNode(Node):
     def readiness(self) -> dict[str, str]:
         missing = super().readiness()
         if self.active_model.loaded is None:
-            missing["model"] = self.model_updates.errors.get("update_model") or self.no_model_text
+            reason = self.model_updates.errors.get("update_model") or self.model_updates.target_problem
+            missing["model"] = f"{self.no_model_text}: {reason}" if reason else self.no_model_text
         if self.inference.is_hanging:
             missing["inference"] = "the detector logic does not return (INFERENCE_HANG_S)"
         return missing
+
+    def _errors(self) -> dict[str, str]:
+        """What keeps the wanted model from serving; the loop, which knows its own part, is told less."""
+        problem = self.model_updates.target_problem
+        return self.model_updates.errors | ({"deployment_target": problem} if problem else {})
 
     async def _open(self, stack: AsyncExitStack) -> None:
         await self.outbox.open()

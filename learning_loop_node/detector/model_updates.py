@@ -73,7 +73,7 @@ class ModelUpdates:
 
     Trouble on the way is tried again after growing pauses, continuing where a transfer broke off. A model that is
     refused (its archive, twice its hash, twice its build) waits for another target or for `retry`. Meanwhile the model
-    that serves goes on, and `errors['update_model']` says why.
+    that serves goes on, and `errors['update_model']` says why. `target_problem` says why the wanted model is not known.
     """
 
     name = "model updates"
@@ -96,6 +96,7 @@ class ModelUpdates:
         self.target_model: ModelInformation | None = None
         self.loop_deployment_target: ModelInformation | None = None
         self.errors: dict[str, str] = {}
+        self.target_problem: str | None = None
         self._store = store
         self._client = client
         self._host = host
@@ -158,17 +159,30 @@ class ModelUpdates:
             wanted = self._information(target.model_uuid, require_version(target.version)) if target else None
         except NodeError as error:
             self._loop_failures += 1
+            self.target_problem = str(error)
             if self._loop_trouble.is_news(str(error)):
                 logger.warning("the wanted model is not known: %s", error)
             probe_s = min(INTERVAL_S * 2.0 ** min(self._loop_failures - 1, 10), LONGEST_PROBE_S)
             return self._dice.uniform(0.5, 1.0) * probe_s
         self._loop_failures = 0
-        if self._loop_trouble.ends():
+        if self._loop_trouble.ends() and wanted is not None:
             logger.info("the loop tells the wanted model again")
+        self._note_whether_deployed(wanted)
         self.loop_deployment_target = wanted
         if self.version_control is VersionMode.FollowLoop:
             self.target_model = wanted
         return INTERVAL_S
+
+    def _note_whether_deployed(self, wanted: ModelInformation | None) -> None:
+        context, known_problem = self._context, self.target_problem
+        self.target_problem = None
+        if wanted is None:
+            self.target_problem = (
+                f"{context.organization}/{context.project} has no deployed model yet; "
+                "deploy one with `learning-loop models deploy VERSION`"
+            )
+            if self.target_problem != known_problem:
+                logger.info("%s", self.target_problem)
 
     async def _update(self) -> None:
         """Bring the wanted model into service, if it is time to try."""

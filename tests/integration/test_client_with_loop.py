@@ -80,6 +80,12 @@ async def test_images(loop: RunningLoop, client: LoopClient, picture: bytes) -> 
         await client.images.get("unknown")
 
 
+async def test_a_project_that_does_not_exist_is_not_one_without_a_target(loop: RunningLoop, client: LoopClient) -> None:
+    nowhere = LoopClient(client.http, Context(organization="zauberzeug", project="typo"))
+    with pytest.raises(NotFoundError, match="no project zauberzeug/typo"):
+        await nowhere.deployment.target()
+
+
 async def test_models(client: LoopClient, model_files: list[Path], tmp_path: Path) -> None:
     assert await client.models.list() == []
     assert await client.deployment.target() is None

@@ -65,6 +65,24 @@ async def test_the_model_of_the_loop_is_served_from_disk_without_the_loop(tmp_pa
             assert await version_of_answer(client) == "7.3"
 
 
+async def test_a_node_without_a_model_says_why(tmp_path: Path):
+    async with running_loop(tmp_path) as loop:
+        settings = at(loop.host, tmp_path)
+        async with running_node(tmp_path / "node", has_model=False, settings=settings) as node:
+            await until(lambda: is_said(node, f"there is no project {ORGANIZATION}/{PROJECT}"))
+            await loop.create_project()
+            node.node.model_updates.retry()
+            await until(lambda: is_said(node, f"{ORGANIZATION}/{PROJECT} has no deployed model yet"))
+            assert node.node.model_updates.errors == {}
+            await loop.push_model(version="1.0", deploy=True)
+            node.node.model_updates.retry()
+            await until_serving(node, "1.0")
+            assert (await asked_status(node))["errors"] == {}
+        async with running_node(tmp_path / "node", has_model=False, settings=at("127.0.0.1:1", tmp_path)) as node:
+            await until(lambda: has_error(node, "127.0.0.1:1"))
+            assert await readiness(node) == 200
+
+
 async def test_the_answer_of_the_loop_is_lost_after_it_stored(tmp_path: Path):
     pictures = [jpeg(seed=seed) for seed in range(30)]
     async with running_loop(tmp_path) as loop, proxy_to(loop.host) as proxy:
@@ -391,6 +409,17 @@ async def is_deployed(client: DetectorClient, version: str) -> bool:
 async def asked_status(node: RunningNode) -> dict[str, Any]:
     async with DetectorClient(node.url) as client:
         return await client.status()
+
+
+async def has_error(node: RunningNode, text: str) -> bool:
+    return text in (await asked_status(node))["errors"].get("deployment_target", "")
+
+
+async def is_said(node: RunningNode, text: str) -> bool:
+    """Whether the status and the page for readiness say this."""
+    async with aiohttp.ClientSession() as session, session.get(f"{node.url}/readyz") as answer:
+        missing = (await answer.json()).get("missing", {})
+    return await has_error(node, text) and f"No model loaded: {text}" in missing.get("model", "")
 
 
 async def readiness(node: RunningNode) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Depends
 
 from ...api.operation import Endpoint
-from ...errors import InvalidRequestError, NotFoundError
+from ...errors import InvalidRequestError, NoTargetError, NotFoundError
 from ..loop import Loop
 from ..storage import models, projects
 from ..wire import NewTarget, Target
@@ -44,7 +44,7 @@ class DeploymentOperations:
             row = await projects.project_named(session, organization, project)
             model = await models.deployed(session, row.id)
         if model is None:
-            raise NotFoundError(f"{organization}/{project} has no deployment target yet; choose one with PUT")
+            raise NoTargetError(f"{organization}/{project} has no deployment target yet; choose one with PUT")
         return Target(model_uuid=model.id, version=model.version)
 
     async def set_target(self, organization: str, project: str, new: NewTarget) -> Target:

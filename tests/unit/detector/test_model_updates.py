@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import itertools
 import random
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -181,6 +182,36 @@ async def test_a_target_that_makes_no_sense(bench: Bench, answer: object) -> Non
     await bench.cycles(2)
     assert bench.version == "1.0"
     assert bench.updates.errors == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "expected"),
+    [
+        pytest.param(404, {"detail": "Not Found"}, "zauberzeug/demo has no deployed model yet", id="another loop"),
+        pytest.param(
+            404, {"detail": "none", "code": "no_target"}, "has no deployed model yet", id="nobody has deployed"
+        ),
+        pytest.param(404, {"detail": "no project demo", "code": "not_found"}, "^no project demo$", id="no project"),
+        pytest.param(403, {"detail": "not for you"}, "^not for you$", id="refused"),
+        pytest.param(200, {"model_uuid": "x", "version": "../etc"}, "version", id="no version"),
+    ],
+)
+async def test_says_why_the_wanted_model_is_not_known(bench: Bench, status: int, answer: object, expected: str) -> None:
+    bench.loop.on(TARGET, web.json_response(answer, status=status))
+    await bench.cycles(2)
+    assert re.search(expected, bench.updates.target_problem or "")
+    assert bench.updates.errors == {}
+    bench.offer("1.0")
+    await bench.cycles(2)
+    assert bench.updates.target_problem is None
+    assert bench.version == "1.0"
+
+
+async def test_says_once_that_nobody_has_deployed(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    await bench.cycles(3)
+    (line,) = [record.message for record in caplog.records if "deployed" in record.message]
+    assert line == ("zauberzeug/demo has no deployed model yet; deploy one with `learning-loop models deploy VERSION`")
 
 
 async def test_a_loop_that_is_away_is_probed_at_most_20_seconds_apart(bench: Bench) -> None:
