@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 import learning_loop_node
 from learning_loop_node import errors
+from learning_loop_node.api.front_page import FRONT_PAGE
 from learning_loop_node.api.operation import Operation
 from learning_loop_node.api.replies import status_of
 from learning_loop_node.cli import app
@@ -53,7 +54,7 @@ def test_settings():
 def test_endpoints_and_events_of_a_detector(node: DetectorNode):
     operations = [*detector_operations(node), *node_operations(node), *maintenance_operations(node)]
     documented = [(http, event) for http, event, _ in table("Endpoints and events of a detector node")]
-    assert sorted(documented) == sorted(map(places_of, operations))
+    assert sorted(documented) == sorted([(FRONT_PAGE, NONE), *map(places_of, operations)])
 
 
 @pytest.mark.parametrize("name", sorted({*DETECT_OPTIONS, *UPLOAD_OPTIONS}))
@@ -71,7 +72,8 @@ def test_endpoints_of_the_loop(tmp_path: Path):
     resources = (deployment, detectors, health, images, login, models, projects)
     rows = [row for resource in resources for row in resource.endpoints(loop)]
     documented = table("Endpoints of the loop")
-    assert sorted(place for place, _, _ in documented) == sorted(f"{row.method} {row.path}" for row in rows)
+    expected = [FRONT_PAGE, *(f"{row.method} {row.path}" for row in rows)]
+    assert sorted(place for place, _, _ in documented) == sorted(expected)
     assert {who for _, who, _ in documented} == {"nobody", "guest", "administrator"}
 
 

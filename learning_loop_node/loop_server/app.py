@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from ..api.front_page import add_front_page
 from ..api.rest import add_endpoints, add_error_replies
 from ..runtime.services import supervise
 from ..runtime.termination import Termination
@@ -23,6 +24,13 @@ A self-hosted loop for computer vision: it takes images from detectors, keeps mo
 Log in with `POST /api/login` (a cookie) or `POST /api/token` (a bearer token). Every error is JSON with `detail`, a
 text that says what to do, and `code`, its name.
 """
+
+ADDRESSES = {
+    "/api/docs": "All that it can be asked",
+    "/api/projects": "The projects (after login)",
+    "/api/status": "Whether the loop is there, and its version",
+    "/readyz": "Whether the loop can do its work",
+}
 
 TAGS = [
     {"name": "images", "description": "What detectors send, and what is known about it."},
@@ -68,5 +76,6 @@ def create_app(settings: Settings | LoopServerSettings, *, tell: Callable[[Notic
     endpoints = [endpoint for resource in resources for endpoint in resource.endpoints(loop)]
     app.add_middleware(LimitedBodies, streaming=[endpoint.path for endpoint in endpoints if endpoint.streams])
     add_error_replies(app)
+    add_front_page(app, "A self-hosted loop for computer vision", ADDRESSES)
     add_endpoints(app, endpoints)
     return app

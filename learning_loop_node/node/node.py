@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from ..api.asgi import SocketIoBeside
+from ..api.front_page import add_front_page
 from ..api.operation import Operation
 from ..api.rest import add_error_replies, add_operations
 from ..api.sio import add_events, make_server, release_poll
@@ -92,7 +93,9 @@ class Node(FastAPI):
         self._application = SocketIoBeside(super().__call__, self.sio)
         self.sio.on("connect", self._on_client_connect)
         self.sio.on("disconnect", self._on_client_disconnect)
+        self._addresses = {"/docs": "All that it can be asked"}  # shown by the page at `/`
         add_error_replies(self)
+        add_front_page(self, f"A {node_type} of a learning loop", self._addresses)
         self._add(node_operations(self))
 
     # --- for subclasses and programs
@@ -190,6 +193,7 @@ class Node(FastAPI):
 
     def _add(self, operations: Iterable[Operation[Any, Any]]) -> None:
         rows = list(operations)
+        self._addresses |= {row.http.path: row.summary for row in rows if row.http and row.http.method == "GET"}
         add_operations(self, rows)
         add_events(self.sio, rows)
 

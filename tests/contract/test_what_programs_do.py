@@ -246,6 +246,20 @@ async def test_a_node_is_an_application_and_the_app_of_its_requests():
         assert {"/mine/waiting", "/detect"} <= set((await program.get("/openapi.json"))["paths"])
 
 
+async def test_a_program_may_have_the_first_page():
+    node = DetectorNode("test", FactoryOfNothing())
+    async with running(node) as program, program.session.get(f"{program.url}/") as response:
+        page = await response.text()
+    assert all(f">{path}</a>" in page for path in ("/docs", "/status", "/readyz", "/about"))
+
+    router = APIRouter()
+    router.get("/")(lambda: "mine")
+    own = DetectorNode("test", FactoryOfNothing())
+    own.include_router(router)
+    async with running(own) as program:
+        assert await program.get("/") == "mine"
+
+
 async def test_own_events_beside_those_of_the_node():
     node = DetectorNode("test", FactoryOfNothing())
 
