@@ -107,7 +107,7 @@ async def _run(images: Path | None, count: int | None, output: Path, stay: bool,
             ending = await play.perform(taken, is_shipped=images is None)
             audience.on_step("drawing the contact sheet")
             sheet = (output / SHEET).resolve()
-            await io_bound(draw_contact_sheet, ending.sightings, _title(ending), sheet)
+            await io_bound(draw_contact_sheet, ending.sightings, _title(ending, images is None), sheet)
         _tell(play, ending, sheet, stay, as_json)
         if not ending.verdict.adds_up:
             for command in (play.stage.loop, play.stage.node):
@@ -134,30 +134,32 @@ def _told_ignored(ignored: Counter[str]) -> str:
     return f"{ignored.total()} other file{'s' if ignored.total() > 1 else ''} ignored ({endings})"
 
 
-def _title(ending: Ending) -> str:
+def _title(ending: Ending, is_shipped: bool) -> str:
     cameras = {sighting.photograph.camera for sighting in ending.sightings}
-    return f"{len(ending.sightings)} photographs of {len(cameras)} cameras, and what the detector made of them"
+    pasted = "; faces of Labeled Faces in the Wild are pasted into some, so that the truth is known"
+    return (
+        f"{len(ending.sightings)} photographs of {len(cameras)} camera{'s' if len(cameras) != 1 else ''}, "
+        f"and what the detector made of them{pasted if is_shipped else ''}"
+    )
 
 
 def _tell(play: Play, ending: Ending, sheet: Path, stay: bool, as_json: bool) -> None:
     from ..demo.report import as_json as json_of
     from ..demo.report import print_places, print_verdict, table_of
 
-    places = {
-        "contact_sheet": sheet,
-        "loop": play.stage.loop_url + "/api/docs",
-        "node": play.stage.node_url + "/docs",
-    }
+    urls = {"loop": play.stage.loop_url + "/api/docs", "node": play.stage.node_url + "/docs"}
+    places: dict[str, object] = {"contact_sheet": sheet}
     if as_json:
-        print_json(json_of(ending.sightings, ending.verdict, places))
+        print_json(json_of(ending.sightings, ending.verdict, places | urls))
         return
     console = stdout()
     console.print(table_of(ending.sightings))
     print_verdict(console, ending.verdict)
-    print_places(console, places)
-    verdict = "everything adds up" if ending.verdict.adds_up else "it does NOT add up"
+    print_places(console, places | urls if stay else places)
     if not stay:
-        console.print("(loop and node have ended; --stay leaves them running)", style="dim")
+        ended = ", ".join(f"{name} {url}" for name, url in urls.items())
+        console.print(f"{ended}: both have ended, --stay leaves them running", style="dim", soft_wrap=True)
+    verdict = "everything adds up" if ending.verdict.adds_up else "it does NOT add up"
     console.print(verdict, style="bold green" if ending.verdict.adds_up else "bold red")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from .sighting import TRANSPORT_NAMES, Judgement, Sighting
@@ -31,18 +32,25 @@ MEANINGS = {
     Judgement.MISFIRE: "misfire: no known face there",
 }
 KEPT = "#d79bff"
+MISSED = "#ff9d2e"
+
+DASH, PAUSE = 6, 5
 
 SMALLEST_LABELLED = 36
 """Boxes narrower than this on the sheet get no number; it would hide what it tells about."""
 
 
 def draw_contact_sheet(sightings: Sequence[Sighting], title: str, file: Path) -> None:
-    """Write the sheet as PNG; the photographs in the order given."""
+    """Write the sheet as PNG; the photographs in the order given.
+
+    Where their faces are known, it tells misfires and missed faces.
+    """
     rows = math.ceil(len(sightings) / COLUMNS)
     cell = (PICTURE[0] + GAP, PICTURE[1] + CAPTION_HEIGHT + GAP)
     sheet = Image.new("RGB", (GAP + COLUMNS * cell[0], HEADER_HEIGHT + rows * cell[1] + GAP), PAPER)
     draw = ImageDraw.Draw(sheet)
-    _draw_header(draw, title)
+    knows_faces = any(sighting.photograph.faces is not None for sighting in sightings)
+    _draw_header(draw, title, knows_faces)
     for index, sighting in enumerate(sightings):
         left, top = GAP + index % COLUMNS * cell[0], HEADER_HEIGHT + index // COLUMNS * cell[1]
         sheet.paste(_picture_of(sighting), (left, top))
@@ -53,15 +61,25 @@ def draw_contact_sheet(sightings: Sequence[Sighting], title: str, file: Path) ->
     sheet.save(file)
 
 
-def _draw_header(draw: ImageDraw.ImageDraw, title: str) -> None:
+def _draw_header(draw: ImageDraw.ImageDraw, title: str, knows_faces: bool) -> None:
     draw.text((GAP, 10), title, fill=INK, font=_font(22))
     x = GAP
     for judgement, meaning in MEANINGS.items():
+        if judgement is Judgement.MISFIRE and not knows_faces:
+            continue
         draw.rectangle((x, 47, x + 14, 61), outline=COLORS[judgement], width=3)
-        draw.text((x + 20, 46), meaning, fill=INK, font=_font(14))
-        x += 40 + int(draw.textlength(meaning, font=_font(14)))
+        x = _draw_meaning(draw, meaning, x)
+    if knows_faces:
+        _draw_dashed(draw, (x, 47, x + 16, 61))
+        x = _draw_meaning(draw, "missed: known face, not found", x)
     draw.rectangle((x, 47, x + 14, 61), fill=KEPT)
-    draw.text((x + 20, 46), "framed: kept for the loop", fill=INK, font=_font(14))
+    _draw_meaning(draw, "framed: kept for the loop", x)
+
+
+def _draw_meaning(draw: ImageDraw.ImageDraw, meaning: str, x: int) -> int:
+    """Beside a mark at `x`; returns where the next one goes."""
+    draw.text((x + 20, 46), meaning, fill=INK, font=_font(14))
+    return x + 40 + int(draw.textlength(meaning, font=_font(14)))
 
 
 def _picture_of(sighting: Sighting) -> Image.Image:
@@ -73,6 +91,9 @@ def _picture_of(sighting: Sighting) -> Image.Image:
     picture.paste(small, offset)
     draw = ImageDraw.Draw(picture)
     scale = small.width / upright.width
+    for face in sighting.missed:
+        left, top = offset[0] + face.x * scale, offset[1] + face.y * scale
+        _draw_dashed(draw, (left, top, left + face.width * scale, top + face.height * scale))
     for box, judgement in reversed(list(sighting.judged())):  # the surest on top
         left, top = offset[0] + box.x * scale, offset[1] + box.y * scale
         right, bottom = left + box.width * scale, top + box.height * scale
@@ -80,6 +101,16 @@ def _picture_of(sighting: Sighting) -> Image.Image:
         if right - left >= SMALLEST_LABELLED:
             _draw_label(draw, f"{box.confidence:.2f}", left, top, bottom, COLORS[judgement])
     return picture
+
+
+def _draw_dashed(draw: ImageDraw.ImageDraw, area: tuple[float, float, float, float]) -> None:
+    left, top, right, bottom = area
+    for x in np.arange(left, right, DASH + PAUSE):
+        for y in (top, bottom):
+            draw.line((x, y, min(x + DASH, right), y), fill=MISSED, width=2)
+    for y in np.arange(top, bottom, DASH + PAUSE):
+        for x in (left, right):
+            draw.line((x, y, x, min(y + DASH, bottom)), fill=MISSED, width=2)
 
 
 def _draw_label(draw: ImageDraw.ImageDraw, text: str, left: float, top: float, bottom: float, color: str) -> None:

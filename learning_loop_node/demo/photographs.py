@@ -1,8 +1,10 @@
-"""The demo's photographs: three cameras look at real scenes in which real people appear.
+"""The demo's photographs: three cameras look at real scenes, into some of which faces of real people are pasted.
 
-The scenes ship with scikit-image and matplotlib, the people are the faces of scikit-image's excerpt of "Labeled Faces
-in the Wild". A seed decides on crop, light, noise, and on who stands where, so that every run has the same photographs.
-Nothing is downloaded: of scikit-image, only files inside the installed package are used.
+The scenes are photographs that ship with scikit-image and matplotlib, two of them portraits. The pasted faces come from
+scikit-image's excerpt of "Labeled Faces in the Wild"; they are small and grey, and they are pasted so that the truth is
+known: where a face is, and where a detection is a misfire. A seed decides on crop, light, noise, and on who stands
+where, so that every run has the same photographs. Nothing is downloaded: of scikit-image, only files inside the
+installed package are used.
 """
 
 from __future__ import annotations
@@ -44,6 +46,11 @@ class Box:
     width: float
     height: float
 
+    @property
+    def area(self) -> float:
+        """In square pixels."""
+        return self.width * self.height
+
     def shared_area(self, other: Box) -> float:
         """In square pixels."""
         width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
@@ -75,7 +82,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """What a camera sees in the course of a day: scenes, and how many people enter view after view, at which sizes."""
+    """What a camera sees in the course of a day: scenes, and how many faces are pasted into each view, how large."""
 
     name: str
     scenes: tuple[Scene, ...]
@@ -185,7 +192,7 @@ def _crop(sources: _Sources, scene: Scene, rng: np.random.Generator) -> _View:
 def _add_visitors(
     view: _View, sources: _Sources, count: int, sizes: tuple[int, int], rng: np.random.Generator
 ) -> _View:
-    """People who enter the scene, nobody in front of another. Where there is no room they stay away."""
+    """Faces pasted into the scene, none over another. Where there is no room they are left out."""
     picture, faces = view.picture.copy(), list(view.faces)
     for _ in range(count):
         portrait = sources.faces[rng.integers(len(sources.faces))]

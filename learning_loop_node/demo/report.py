@@ -38,10 +38,12 @@ def table_of(sightings: Sequence[Sighting]) -> Table:
 
 
 def print_verdict(console: Console, verdict: Verdict) -> None:
-    """Each check in a line, the failed ones in red."""
+    """Each check in a line, the failed ones in red; then the notes."""
     for check in verdict.checks:
         mark, style = ("ok    ", "green") if check.holds else ("FAILED", "bold red")
         console.print(Text.assemble((mark, style), f"  {check.claim}: ", (check.numbers, "bold")))
+    for note in verdict.notes:
+        console.print(Text.assemble(("note  ", "dim"), f"  {note}"))
 
 
 def print_places(console: Console, places: Mapping[str, object]) -> None:
@@ -56,6 +58,7 @@ def as_json(sightings: Sequence[Sighting], verdict: Verdict, places: Mapping[str
     return {
         "adds_up": verdict.adds_up,
         "checks": [{"claim": check.claim, "numbers": check.numbers, "holds": check.holds} for check in verdict.checks],
+        "notes": verdict.notes,
         "photographs": [
             {
                 "name": sighting.photograph.name,

@@ -19,6 +19,9 @@ TRANSPORT_NAMES = {Transport.REST: "REST", Transport.SOCKETIO: "Socket.IO"}
 SHARE_ON_FACE = 0.3
 """A detection with less than this share of its area on a known face is a misfire."""
 
+SHARE_OF_FACE = 0.3
+"""A known face of which no detection on it covers this share was missed."""
+
 
 class Judgement(StrEnum):
     """How sure the detector is of a detection, or that it is wrong."""
@@ -64,6 +67,14 @@ class Sighting:
         return {judgement for _, judgement in self.judged()}
 
     @property
+    def missed(self) -> list[Box]:
+        """The known faces that the detector did not find; none if it did not answer."""
+        if self.answer is None:
+            return []
+        found = [Box(box.x, box.y, box.width, box.height) for box in self.boxes]
+        return [face for face in self.photograph.faces or () if not any(_shows(box, face) for box in found)]
+
+    @property
     def is_seen_before(self) -> bool:
         """Something is uncertain, and still the image was not kept: its camera has just seen that very thing."""
         is_uncertain = any(UNCERTAIN[0] <= box.confidence <= UNCERTAIN[1] for box in self.boxes)
@@ -85,4 +96,13 @@ def _judge(box: BoxDetection, photograph: Photograph) -> Judgement:
 
 def _lies_on_a_face(box: BoxDetection, faces: tuple[Box, ...]) -> bool:
     area = Box(box.x, box.y, box.width, box.height)
-    return any(area.shared_area(face) > SHARE_ON_FACE * box.width * box.height for face in faces)
+    return any(_lies_on(area, face) for face in faces)
+
+
+def _lies_on(box: Box, face: Box) -> bool:
+    return box.shared_area(face) > SHARE_ON_FACE * box.area
+
+
+def _shows(box: Box, face: Box) -> bool:
+    """The box is about this face and not about an eye or a corner of it."""
+    return _lies_on(box, face) and box.shared_area(face) > SHARE_OF_FACE * face.area

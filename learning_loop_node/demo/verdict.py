@@ -58,9 +58,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All checks together."""
+    """All checks together, and notes on what is worth knowing but neither right nor wrong."""
 
     checks: list[Check] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def adds_up(self) -> bool:
@@ -69,7 +70,8 @@ class Verdict:
 
 def judge(facts: Facts) -> Verdict:
     """Compare what the demo sent with what the node says and what the loop has."""
-    return Verdict([*_detection_checks(facts), *_storage_checks(facts), *_variety_checks(facts)])
+    checks = [*_detection_checks(facts), *_storage_checks(facts), *_variety_checks(facts)]
+    return Verdict(checks, _notes_on_models(facts))
 
 
 def expected_causes(sightings: Sequence[Sighting]) -> dict[str, list[str]]:
@@ -164,7 +166,19 @@ def _variety_checks(facts: Facts) -> list[Check]:
     return [
         Check(
             "some photographs are confident, some uncertain, some empty",
-            f"{confident} confident, {uncertain} uncertain, {empty} empty",
+            f"{confident} confident, {uncertain} uncertain, {empty} empty (one may count twice)",
             min(confident, uncertain, empty) > 0,
         )
     ]
+
+
+def _notes_on_models(facts: Facts) -> list[str]:
+    """How many faces each model missed; nothing about photographs whose faces nobody knows."""
+    notes = []
+    for version in facts.versions:
+        of_model = [sighting for sighting in facts.sightings if sighting.model_version == version]
+        known = sum(len(sighting.photograph.faces or ()) for sighting in of_model)
+        if known:
+            missed = sum(len(sighting.missed) for sighting in of_model)
+            notes.append(f"model {version} missed {missed} of {known} known faces")
+    return notes

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,13 +8,22 @@ from PIL import Image
 pytest.importorskip("skimage", reason="needs scikit-image (extra [demo])")
 
 from learning_loop_node.client.detector import Transport
-from learning_loop_node.data_classes import ImageMetadata
-from learning_loop_node.demo.contact_sheet import COLORS, PICTURE, draw_contact_sheet, fate_of, found_in
+from learning_loop_node.data_classes import BoxDetection, ImageMetadata
+from learning_loop_node.demo.contact_sheet import (
+    COLORS,
+    HEADER_HEIGHT,
+    MISSED,
+    PICTURE,
+    draw_contact_sheet,
+    fate_of,
+    found_in,
+)
 from learning_loop_node.demo.photographs import Box, Photograph
 from learning_loop_node.demo.sighting import Judgement, Sighting
 from tests.builders import jpeg, make_box, make_metadata
 
 FACE = Box(10, 10, 100, 100)
+ELSEWHERE = Box(200, 10, 100, 100)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +42,26 @@ FACE = Box(10, 10, 100, 100)
 def test_judgement(box: dict[str, float], faces: tuple[Box, ...] | None, expected: Judgement):
     sighting = sighting_of(make_metadata(box_detections=[make_box(**box)]), faces=faces)
     assert sighting.judgements == {expected}
+
+
+@pytest.mark.parametrize(
+    ("boxes", "faces", "missed"),
+    [
+        pytest.param([], (FACE,), [FACE], id="nothing found"),
+        pytest.param([make_box(width=80, height=80)], (FACE, ELSEWHERE), [ELSEWHERE], id="one of two"),
+        pytest.param([make_box(x=300, y=300)], (FACE,), [FACE], id="a misfire"),
+        pytest.param([make_box(width=20, height=20)], (FACE,), [FACE], id="an eye only"),
+        pytest.param([make_box(width=900, height=900)], (FACE,), [FACE], id="everything at once"),
+        pytest.param([make_box(confidence=0.1, width=80, height=80)], (FACE,), [], id="weak"),
+        pytest.param([], None, [], id="nobody knows the faces"),
+    ],
+)
+def test_missed_faces(boxes: list[BoxDetection], faces: tuple[Box, ...] | None, missed: list[Box]):
+    assert sighting_of(make_metadata(box_detections=boxes), faces=faces).missed == missed
+
+
+def test_without_an_answer_no_face_is_missed():
+    assert sighting_of(None).missed == []
 
 
 @pytest.mark.parametrize(
@@ -73,11 +101,28 @@ def test_a_sheet_of_any_length(count: int, tmp_path: Path):
 
 def test_boxes_are_drawn_in_the_color_of_the_judgement(tmp_path: Path):
     draw_contact_sheet([sighting_of(make_metadata(), faces=())], "title", tmp_path / "sheet.png")
-    with Image.open(tmp_path / "sheet.png") as sheet:
-        picture = sheet.crop((10, 76, 10 + PICTURE[0], 76 + PICTURE[1])).convert("RGB")
-    colors = {"#{:02x}{:02x}{:02x}".format(*color) for color in _colors(picture)}
+    colors = colors_of_picture(tmp_path / "sheet.png")
     assert COLORS[Judgement.MISFIRE] in colors
-    assert COLORS[Judgement.CONFIDENT] not in colors
+    assert not {COLORS[Judgement.CONFIDENT], MISSED} & colors
+
+
+def test_missed_faces_are_drawn(tmp_path: Path):
+    draw_contact_sheet([sighting_of(make_metadata(box_detections=[]))], "title", tmp_path / "sheet.png")
+    assert MISSED in colors_of_picture(tmp_path / "sheet.png")
+
+
+@pytest.mark.parametrize(
+    ("faces", "is_told"),
+    [pytest.param((), True, id="known faces"), pytest.param(None, False, id="own pictures")],
+)
+def test_the_legend_tells_misfires_and_misses_where_the_faces_are_known(
+    faces: tuple[Box, ...] | None, is_told: bool, tmp_path: Path
+):
+    draw_contact_sheet([sighting_of(make_metadata(), faces=faces)], "title", tmp_path / "sheet.png")
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        colors = _colors(sheet.crop((0, 0, sheet.width, HEADER_HEIGHT)).convert("RGB"))
+    assert ({COLORS[Judgement.MISFIRE], MISSED} <= colors) == is_told
+    assert bool({COLORS[Judgement.MISFIRE], MISSED} & colors) == is_told
 
 
 def sighting_of(answer: ImageMetadata | None, *, faces: tuple[Box, ...] | None = (FACE,)) -> Sighting:
@@ -85,7 +130,12 @@ def sighting_of(answer: ImageMetadata | None, *, faces: tuple[Box, ...] | None =
     return Sighting(photograph=photograph, transport=Transport.REST, answer=answer)
 
 
-def _colors(image: Image.Image) -> Iterator[tuple[int, ...]]:
-    for _, color in image.getcolors(1_000_000) or []:
-        assert isinstance(color, tuple)
-        yield color
+def colors_of_picture(file: Path) -> set[str]:
+    """Those of the first picture on the sheet."""
+    with Image.open(file) as sheet:
+        return _colors(sheet.crop((10, HEADER_HEIGHT, 10 + PICTURE[0], HEADER_HEIGHT + PICTURE[1])).convert("RGB"))
+
+
+def _colors(image: Image.Image) -> set[str]:
+    pixels = [color for _, color in image.getcolors(1_000_000) or [] if isinstance(color, tuple)]
+    return {"#{:02x}{:02x}{:02x}".format(*color) for color in pixels}

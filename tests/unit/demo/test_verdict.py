@@ -99,6 +99,18 @@ def test_own_pictures_need_not_be_of_every_kind():
     assert judge(replace(none_empty(good()), is_shipped=False)).adds_up
 
 
+def test_missed_faces_are_counted_per_model():
+    """The photograph without a box is of the first model, as are three with one."""
+    assert judge(good()).notes == ["model 1.0 missed 1 of 4 known faces", "model 1.1 missed 0 of 4 known faces"]
+
+
+def test_nothing_is_said_of_faces_that_nobody_knows():
+    sightings = [
+        replace(sighting, photograph=replace(sighting.photograph, faces=None)) for sighting in good().sightings
+    ]
+    assert judge(replace(good(), sightings=sightings)).notes == []
+
+
 def test_nothing_sent_is_no_success():
     assert not judge(replace(good(), sightings=[], stored=[], kept=0, is_shipped=False)).adds_up
 
@@ -133,7 +145,7 @@ def good() -> Facts:
 
 
 def sighting(number: int, *, confidence: float | None, version: str = "1.0", camera: str = "camera") -> Sighting:
-    boxes = [] if confidence is None else [make_box(confidence=confidence)]
+    boxes = [] if confidence is None else [make_box(confidence=confidence, width=80, height=80)]
     return Sighting(
         photograph=Photograph(str(number), camera, jpeg(seed=number), (FACE,)),
         transport=list(Transport)[number % 2],
