@@ -229,6 +229,7 @@ class DetectorNode(Node):
                 "not_relevant": self.intake.not_relevant_count,
                 "causes": dict(self.intake.kept),
                 "dropped": dict(self.intake.dropped),
+                "failed": dict(self.relevance_filter.rule_failures),
             },
             "outbox": asdict(self.outbox.status()),
             "errors": self._errors(),

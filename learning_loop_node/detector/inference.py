@@ -120,6 +120,10 @@ class Inference:
         self.pending = 0
         self.counts = Counts()
 
+    def note_refusal(self) -> None:
+        """Count a request whose image was refused before it came here."""
+        self.counts.failed += 1
+
     def open(self) -> None:
         """Start the threads; called once, within the running event loop."""
         self._loop = asyncio.get_running_loop()
@@ -155,7 +159,7 @@ class Inference:
             if self.is_hanging:
                 limit_s = self._settings.inference_hang_s
                 text = f"the detector logic has been busy for more than {limit_s:g} s (INFERENCE_HANG_S)"
-                self._fail_open_jobs(DetectionFailedError(text))
+                self.counts.failed += self._fail_open_jobs(DetectionFailedError(text))
                 raise RuntimeError(text)
 
     async def detect(self, images: Sequence[ImageInput], *, explicit_batch: bool = False) -> Detected:
@@ -169,7 +173,11 @@ class Inference:
         model_info = self._require().model_info
         if not images:
             return Detected([], model_info)
-        self._check_images(images)
+        try:
+            self._check_images(images)
+        except NodeError:
+            self.counts.failed += 1
+            raise
         if self.pending and self.pending + len(images) > self._settings.queue_size:
             self.counts.refused += 1
             raise BusyError(f"{self.pending} images are waiting already; try again shortly")
@@ -222,10 +230,12 @@ class Inference:
             self.counts.expired += 1
             job.future.set_exception(DeadlineError(f"no result within timeout_s={timeout_s:g}"))
 
-    def _fail_open_jobs(self, error: NodeError) -> None:
-        for job in list(self._open_jobs):
-            if not job.future.done():
-                job.future.set_exception(error)
+    def _fail_open_jobs(self, error: NodeError) -> int:
+        """Answer what waits with this error; returns how many requests these are."""
+        waiting = [job for job in self._open_jobs if not job.future.done()]
+        for job in waiting:
+            job.future.set_exception(error)
+        return len(waiting)
 
     # --- decoding threads
 

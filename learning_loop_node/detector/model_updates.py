@@ -295,10 +295,16 @@ class ModelUpdates:
                 logger.info("model %s is taken from disk, the loop does not tell: %s", version, error)
                 return on_disk
             self.version_control = VersionMode.Pause
-            raise BadModeError(f"Failed to load models from learning loop: {error}") from error
+            raise BadModeError(
+                f"Failed to load models from learning loop: {error}; "
+                f"the node now stays with its model ({self.version_control})"
+            ) from error
         if len(models) != 1:
             self.version_control = VersionMode.Pause
-            raise BadModeError(f"{'Multiple models' if models else 'No Model'} with version {version}")
+            found = "Multiple models" if models else "No Model"
+            raise BadModeError(
+                f"{found} with version {version}; the node now stays with its model ({self.version_control})"
+            )
         return self._information(models[0].id, version, models[0].host)
 
     def _information(self, model_id: str, version: str, host: str | None = None) -> ModelInformation:

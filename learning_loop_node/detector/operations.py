@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def detector_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
-    readers = Readers(node.settings.detector)
+    readers = Readers(node.settings.detector, on_refusal=node.inference.note_refusal)
     actions = Actions(node)
     return [
         Operation(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from ..api.image_requests import image_from_event, images_from_event, option, re
 from ..data_classes import ImageMetadata
 from ..data_classes.codec import from_dict
 from ..enums import Autoupload, OperationMode, OutboxMode
-from ..errors import InvalidRequestError
+from ..errors import InvalidImageError, InvalidRequestError, TooLargeError
 from ..images import ImageInput
 from ..node.operations import read_text
 from ..settings import DetectorSettings
@@ -54,10 +55,14 @@ class ModeRequest:
 
 
 class Readers:
-    """Reads the requests of a detector within the limits of its settings."""
+    """Reads the requests of a detector within the limits of its settings.
 
-    def __init__(self, settings: DetectorSettings) -> None:
+    `on_refusal` is called for each detection whose image is already refused here, before it comes to the inference.
+    """
+
+    def __init__(self, settings: DetectorSettings, on_refusal: Callable[[], None] = lambda: None) -> None:
         self._settings = settings
+        self._on_refusal = on_refusal
 
     async def detect_form(self, request: Request) -> DetectRequest:
         """`POST /detect`: one image as part `file`, options as headers (hyphens or underscores)."""
@@ -65,7 +70,8 @@ class Readers:
         def get(name: str) -> str | None:
             return option(request, name)
 
-        images = await read_images(request, part="file", max_bytes=self._settings.max_request_bytes, max_parts=1)
+        with self._refusals_noted():
+            images = await read_images(request, part="file", max_bytes=self._settings.max_request_bytes, max_parts=1)
         return DetectRequest(
             images=list(images),
             camera_id=get("camera_id"),
@@ -95,12 +101,14 @@ class Readers:
 
     def detect_event(self, data: Any = None) -> DetectRequest:
         """`detect`: one image and its options in one dictionary."""
-        image = image_from_event(data, max_pixels=self._settings.max_pixels)
+        with self._refusals_noted():
+            image = image_from_event(data, max_pixels=self._settings.max_pixels)
         return self._detect_request(data, [image])
 
     def batch_detect_event(self, data: Any = None) -> DetectRequest:
         """`batch_detect`: several images and their common options."""
-        images = images_from_event(data, max_pixels=self._settings.max_pixels)
+        with self._refusals_noted():
+            images = images_from_event(data, max_pixels=self._settings.max_pixels)
         return self._detect_request(data, images)
 
     def upload_event(self, data: Any = None) -> UploadRequest:
@@ -111,6 +119,14 @@ class Readers:
             metadata=[read_metadata(data.get("metadata"))],
             upload_priority=_truth("upload_priority", data.get("upload_priority")),
         )
+
+    @contextmanager
+    def _refusals_noted(self) -> Iterator[None]:
+        try:
+            yield
+        except (InvalidImageError, TooLargeError):
+            self._on_refusal()
+            raise
 
     def _detect_request(self, data: Mapping[str, Any], images: list[ImageInput]) -> DetectRequest:
         return DetectRequest(

@@ -14,11 +14,13 @@ import pytest_asyncio
 import socketio
 
 from learning_loop_node.detector.detector_node import DetectorNode
+from learning_loop_node.detector.relevance.rule import Seen
 from learning_loop_node.images import encode_jpeg
 from learning_loop_node.settings import DetectorSettings
 from tests.builders import jpeg, make_settings
 from tests.events import connected
 from tests.nodes import RunningNode, running_node
+from tests.polling import until
 
 JPEG = jpeg()
 LARGE = encode_jpeg(np.zeros((200, 200, 3), np.uint8))
@@ -85,6 +87,17 @@ async def test_images_as_events(events, http, node, event, image, code):
     assert answer["code"] == code
     assert answer["error"]
     await assert_unharmed(http, node.node)
+
+
+@pytest.mark.parametrize(("image", "code"), IMAGES)
+async def test_images_that_are_refused_are_counted(events, http, node, image, code):
+    entry = {"format": "jpeg", "bytes": image}
+    failed = node.node.get_counts()["detection"]["failed"]
+    async with http.post("/detect", data=form("file", image)) as response:
+        assert (await response.json())["code"] == code
+    assert (await events.call("detect", {"image": entry}, timeout=10))["code"] == code
+    assert (await events.call("batch_detect", {"images": [entry, entry]}, timeout=10))["code"] == code
+    assert node.node.get_counts()["detection"]["failed"] == failed + 3
 
 
 OPTIONS = [
@@ -250,6 +263,26 @@ async def test_without_a_model_both_transports_say_so(tmp_path: Path):
         async with session.get("/readyz") as response:
             assert response.status == 503
             assert (await response.json())["missing"]["model"].startswith("No model loaded")
+
+
+async def test_a_rule_that_fails_is_seen(tmp_path: Path):
+    async with (
+        running_node(tmp_path, rules=[Undecided()]) as running,
+        aiohttp.ClientSession(running.url) as session,
+    ):
+        async with session.post("/detect", data=form("file", JPEG)) as response:
+            assert response.status == 200
+        await until(lambda: is_counted(session, "Undecided"))
+
+
+class Undecided:
+    def causes(self, seen: Seen) -> set[str]:
+        raise ValueError("who knows")
+
+
+async def is_counted(session: aiohttp.ClientSession, rule: str) -> bool:
+    async with session.get("/status") as response:
+        return bool((await response.json())["relevance"]["failed"] == {rule: 1})
 
 
 async def assert_unharmed(http: aiohttp.ClientSession, node: DetectorNode) -> None:

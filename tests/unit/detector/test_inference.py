@@ -212,7 +212,7 @@ async def test_images_that_cannot_be_used_never_reach_the_logic(image, error):
             await inference.detect([image])
     assert isinstance(caught.value, error | InvalidImageError)
     assert logic.calls == []
-    assert inference.pending == 0
+    assert (inference.pending, inference.counts.failed) == (0, 1)
 
 
 async def test_a_full_queue_refuses_at_once():
@@ -318,6 +318,7 @@ async def test_a_logic_that_hangs_is_noticed_and_its_clients_are_answered():
     assert inference.is_hanging
     with pytest.raises(DetectionFailedError, match="INFERENCE_HANG_S"):
         await waiting
+    assert inference.counts.failed == 1
     gate.set()
     await inference.aclose()
 
