@@ -8,6 +8,9 @@ import sys
 
 FORMAT = "%(asctime)s %(levelname)-8s [%(filename)s:%(lineno)d] %(message)s"
 
+CHATTY = ("alembic",)
+"""Libraries that tell at level info what nobody who runs a node or a loop has to know; their warnings are logged."""
+
 NODE_LOGGER = "Node"
 """The logger whose level `PUT /debug_logging` changes."""
 
@@ -19,3 +22,5 @@ def configure_logging(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter(FORMAT))
     logging.basicConfig(level=level, handlers=[handler])
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -72,7 +72,7 @@ def _folder_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SettingError(f"LOOP_DATA_FOLDER={folder} cannot be used: {error}") from error
+        raise SettingError(f"LOOP_DATA_FOLDER={folder} (--data) cannot be used: {error}") from error
 
 
 def _empty(folder: Path) -> None:
@@ -88,6 +88,6 @@ def _alone_in(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise SettingError(
-                f"LOOP_DATA_FOLDER={folder} is in use by another loop; stop it or use another folder"
+                f"LOOP_DATA_FOLDER={folder} (--data) is in use by another loop; stop it or choose another folder"
             ) from error
         yield

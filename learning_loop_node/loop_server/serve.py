@@ -60,13 +60,20 @@ def serve(
     """
     group = settings.loop_server if isinstance(settings, Settings) else settings
     if group.open and not is_loopback(host):
-        raise SettingError(f"--open is use without login and only possible on a loopback address, not on {host}")
+        raise SettingError(
+            f"--open means that nobody has to log in; it is possible only on a loopback address, not on {host}"
+        )
     with _listen(host, port) as listener:
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         announcement = Announcement(url, group, console or Console(soft_wrap=True))
         app = create_app(group, tell=announcement.keep)
-        config = uvicorn.Config(
-            app, log_config=None, lifespan="off", access_log=False, timeout_graceful_shutdown=STOP_S
+        config = uvicorn.Config(  # what the server itself does is in the announcement
+            app,
+            log_level="warning",
+            log_config=None,
+            lifespan="off",
+            access_log=False,
+            timeout_graceful_shutdown=STOP_S,
         )
         with suppress(KeyboardInterrupt):
             _Server(config, app, announcement).run(sockets=[listener])

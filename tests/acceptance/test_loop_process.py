@@ -32,6 +32,7 @@ async def test_an_idle_loop_ends_at_once_with_status_0(tmp_path: Path):
     text = process.output
     assert re.search(r"Log in as admin with the password \S{16}", text)
     assert "LOOP_REQUIRE_NODE_TOKEN" in text
+    assert " INFO " not in text
 
 
 async def test_ctrl_c_ends_it_in_order(tmp_path: Path):
@@ -51,7 +52,9 @@ async def test_the_password_is_shown_only_once(tmp_path: Path):
 async def test_two_loops_do_not_share_a_folder(tmp_path: Path):
     async with loop_process(tmp_path), loop_process(tmp_path, must_start=False) as second:
         assert await second.status(within_s=30) not in (0, None)
-        assert "in use by another loop" in second.output
+        assert re.fullmatch(
+            r"learning-loop: LOOP_DATA_FOLDER=\S+ \(--data\) is in use by another loop; .*\n", second.output
+        )
 
 
 async def test_kill_9_during_uploads_leaves_every_answered_image(tmp_path: Path):
