@@ -48,10 +48,10 @@ async def test_every_example_works_as_printed(reader: Reader):
     assert [entry["category_name"] for entry in ast.literal_eval(event)["point_detections"]] == ["brightest"]
     assert "category_name='brightest'" in by_client
 
-    second, *listed, back, pinned = managed.splitlines()
+    second, *listed, back, pinned, following = managed.splitlines()
     assert re.fullmatch(r"model 1\.1 \(.*\) is deployed", second)
     assert [version for version in ("1.0", "1.1") if any(f" {version} " in line for line in listed)] == ["1.0", "1.1"]
-    assert (back, pinned) == (deployed, '"OK"')
+    assert (back, pinned, following) == (deployed, '"OK"', '"OK"')
 
     [question] = [code for kind, _, code in blocks if kind == "shell" and code.rstrip().endswith("/data")]
     assert await reader.images_once_settled(question) == 2
