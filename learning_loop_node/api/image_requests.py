@@ -84,7 +84,8 @@ def _image_from(image: Any, place: str, max_pixels: int) -> ImageInput:
         raise InvalidImageError(f"{place}.format: {shortened(repr(form))} is neither 'raw' nor 'jpeg'")
     missing = [name for name in (("bytes",) if form == "jpeg" else ("bytes", "dtype", "shape")) if name not in image]
     if missing:
-        raise InvalidImageError(f"{place}: the key {' and '.join(map(repr, missing))} is missing")
+        keys = f"key {missing[0]!r} is" if len(missing) == 1 else f"keys {' and '.join(map(repr, missing))} are"
+        raise InvalidImageError(f"{place}: the {keys} missing")
     try:
         if form == "raw":
             return array_from_raw(image["bytes"], image["dtype"], image["shape"], max_pixels=max_pixels)

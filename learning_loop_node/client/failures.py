@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -34,7 +35,7 @@ def error_of_exception(error: BaseException, where: str) -> LoopError:
     match error:
         case ssl.SSLCertVerificationError() | aiohttp.ClientConnectorCertificateError():
             return LoopUnreachableError(
-                f"the certificate of {where} is not accepted ({error}); "
+                f"the certificate of {where} is not accepted ({_cause_of(error)}); "
                 "LOOP_SSL_CERT_PATH names the file of another authority"
             )
         case aiohttp.ClientPayloadError() | aiohttp.UploadAbortedError() | aiohttp.ClientConnectionResetError():
@@ -44,7 +45,7 @@ def error_of_exception(error: BaseException, where: str) -> LoopError:
         case aiohttp.InvalidURL():
             return LoopUnreachableError(f"{where} is not an address that can be asked")
         case _:
-            return LoopUnreachableError(f"no connection to {where}: {_text_of(error)}")
+            return LoopUnreachableError(f"no connection to {where}: {_cause_of(error)}")
 
 
 def error_of_answer(status: int, headers: Mapping[str, str], body: bytes) -> NodeError:
@@ -143,6 +144,23 @@ def _date(text: str) -> datetime | None:
     except ValueError:
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+def _cause_of(error: BaseException) -> str:
+    """Why there is no connection, without the address, which aiohttp repeats."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return str(error.certificate_error)
+        case aiohttp.ClientConnectorDNSError():
+            return f"the name is not known ({error.strerror})"
+        case aiohttp.ClientSSLError():
+            return _text_of(error)
+        case OSError() if error.errno is not None and error.errno > 0:
+            return os.strerror(error.errno).lower()
+        case aiohttp.ClientConnectorError():
+            return str(error.os_error) if error.os_error.args else "the connection was closed"
+        case _:
+            return _text_of(error)
 
 
 def _text_of(error: BaseException) -> str:

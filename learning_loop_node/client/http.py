@@ -224,16 +224,23 @@ class LoopHttp:
         except FOREIGN as error:
             raise error_of_exception(error, where) from error
         if answer.status in (400, 401, 403, 422):
+            name = self.settings.username
             raise LoginRefusedError(
-                f"{self.base_url} did not accept the user {self.settings.username!r} ({refusal}); "
-                "check LOOP_USERNAME and LOOP_PASSWORD",
+                f"{self.base_url} did not accept the user {name!r} ({refusal}); check LOOP_USERNAME and LOOP_PASSWORD"
+                if name
+                else f"{self.base_url} did not let us in without a login ({refusal}); "
+                "set LOOP_USERNAME and LOOP_PASSWORD",
                 status=answer.status,
                 retry_after_s=pause_s,
             ) from refusal
         raise refusal
 
     def _where(self, method: str, path: str, prefix: str = "/api") -> str:
-        return f"{method} {self.origin}{prefix}{path} (LOOP_HOST={self.settings.host})"
+        return f"the loop at {self._address} (LOOP_HOST) for {method} {prefix}{path}"
+
+    @property
+    def _address(self) -> str:
+        return self.origin if self.origin.startswith("https:") else self.origin.removeprefix("http://")
 
     def _warn_if_readable(self) -> None:
         if self._has_warned or not self.settings.password.get_secret_value():
@@ -298,7 +305,7 @@ async def read_body(answer: aiohttp.ClientResponse, largest_bytes: int) -> bytes
 async def _error_of(answer: aiohttp.ClientResponse, where: str) -> Exception:
     if answer.status < 400:
         place = answer.headers.get("Location", "another place")
-        return error_of_answer(answer.status, {}, f"{where} is redirected to {place}; adapt LOOP_HOST".encode())
+        return error_of_answer(answer.status, {}, f"{where} sends us to {place}; adapt LOOP_HOST".encode())
     body = bytearray()
     async for chunk in answer.content.iter_any():
         body += chunk[: LARGEST_ERROR_BYTES - len(body)]

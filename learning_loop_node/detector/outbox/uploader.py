@@ -206,7 +206,8 @@ class Uploader:
             await self._post(batch)
         except NodeError as error:
             if self._trouble.is_news(str(error)):
-                logger.warning("%d images could not be uploaded: %s", len(batch.items), error)
+                count = "1 image" if len(batch.items) == 1 else f"{len(batch.items)} images"
+                logger.warning("%s could not be uploaded: %s", count, error)
             self._outbox.last_error = str(error)
             self._outbox.counts.retried += len(batch.items)
             verdict = verdict_of(error)

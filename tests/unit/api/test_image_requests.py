@@ -324,8 +324,8 @@ RAW = {"bytes": b"1234", "dtype": "uint8", "shape": [2, 2]}
     [
         pytest.param(None, "got NoneType", id="nothing"),
         pytest.param(b"\xff\xd8\xff", "got bytes", id="bare bytes"),
-        pytest.param({}, "'bytes' and 'dtype' and 'shape' is missing", id="empty"),
-        pytest.param({"bytes": b"1234", "dtype": "uint8"}, "'shape' is missing", id="no shape"),
+        pytest.param({}, "the keys 'bytes' and 'dtype' and 'shape' are missing", id="empty"),
+        pytest.param({"bytes": b"1234", "dtype": "uint8"}, "the key 'shape' is missing", id="no shape"),
         pytest.param({"format": "jpeg"}, "'bytes' is missing", id="no bytes"),
         pytest.param({"format": "png", "bytes": b""}, "'png' is neither 'raw' nor 'jpeg'", id="format"),
         pytest.param({"format": ["jpeg"], "bytes": b""}, "neither 'raw' nor 'jpeg'", id="format as list"),

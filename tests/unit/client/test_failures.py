@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Iterator
 from typing import Any
@@ -102,6 +103,39 @@ def test_foreign_exceptions_become_ours(kind: type[BaseException]) -> None:
     error = error_of_exception(exception, "http://loop")
     assert type(error) is ours
     assert "http://loop" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("exception", "text"),
+    [
+        pytest.param(
+            aiohttp.ClientConnectorError(KEY, ConnectionRefusedError(111, "Connect call failed ('::1', 80)")),
+            "no connection to the loop: connection refused",
+            id="refused",
+        ),
+        pytest.param(
+            aiohttp.ClientConnectorError(KEY, ConnectionResetError()),
+            "no connection to the loop: the connection was closed",
+            id="closed without a reason",
+        ),
+        pytest.param(
+            aiohttp.ClientConnectorDNSError(KEY, socket.gaierror(-2, "Name or service not known")),
+            "no connection to the loop: the name is not known (Name or service not known)",
+            id="no such name",
+        ),
+        pytest.param(
+            aiohttp.ClientConnectorCertificateError(KEY, CERTIFICATE),
+            "the certificate of the loop is not accepted (self-signed); "
+            "LOOP_SSL_CERT_PATH names the file of another authority",
+            id="certificate",
+        ),
+        pytest.param(
+            aiohttp.ServerDisconnectedError(), "no connection to the loop: Server disconnected", id="disconnected"
+        ),
+    ],
+)
+def test_why_there_is_no_connection(exception: BaseException, text: str) -> None:
+    assert str(error_of_exception(exception, "the loop")) == text
 
 
 @pytest.mark.parametrize("kind", list(subclasses_of(NodeError)), ids=lambda kind: kind.__name__)

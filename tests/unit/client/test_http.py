@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -146,6 +147,21 @@ async def test_a_refused_login_names_the_settings(server: StandIn, http: LoopHtt
     assert server.count("GET /api/things") == 0
 
 
+@pytest.mark.parametrize(
+    ("username", "text"),
+    [
+        ("", "did not let us in without a login (no such user); set LOOP_USERNAME"),
+        ("eve", "did not accept the user 'eve'"),
+    ],
+    ids=["without a login", "with one"],
+)
+async def test_a_refused_login_says_who_was_refused(server: StandIn, username: str, text: str) -> None:
+    server.on("POST /api/login", web.json_response({"detail": "no such user"}, status=401))
+    async with LoopHttp(LoopSettings(host=server.host, username=username)) as http:
+        with pytest.raises(LoginRefusedError, match=re.escape(text)):
+            await http.json("GET", "/things")
+
+
 async def test_a_redirected_request_is_not_followed(server: StandIn, http: LoopHttp) -> None:
     server.on("POST /api/login", web.Response(status=301, headers={"Location": "https://elsewhere/api/login"}))
     with pytest.raises(LoopRefusedError, match="https://elsewhere/api/login; adapt LOOP_HOST"):
@@ -186,7 +202,10 @@ async def test_an_endless_error_page(server: StandIn, http: LoopHttp) -> None:
 
 async def test_no_server(unused_tcp_port: int) -> None:
     async with LoopHttp(LoopSettings(host=f"127.0.0.1:{unused_tcp_port}")) as http:
-        with pytest.raises(LoopUnreachableError, match=str(unused_tcp_port)):
+        expected = (
+            f"no connection to the loop at {http.settings.host} (LOOP_HOST) for GET /api/status: connection refused"
+        )
+        with pytest.raises(LoopUnreachableError, match=f"^{re.escape(expected)}$"):
             await http.json("GET", "/status", login=Login.NONE)
 
 

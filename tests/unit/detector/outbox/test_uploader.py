@@ -129,6 +129,14 @@ async def test_batches_are_bounded_by_bytes(rig: Rig):
     assert [len(upload.keys) for upload in rig.loop.got.tries] == [2, 2, 1]
 
 
+@pytest.mark.parametrize(("count", "said"), [(1, "1 image could not"), (2, "2 images could not")])
+async def test_says_how_many_could_not_be_uploaded(rig: Rig, caplog: pytest.LogCaptureFixture, count: int, said: str):
+    rig.put(count)
+    rig.loop.answer = lambda _: UNREACHABLE
+    await rig.uploader.upload_all()
+    assert said in caplog.text
+
+
 async def test_a_loop_that_is_away_is_asked_often_but_not_steadily(rig: Rig):
     keys = rig.put(1000)
     rig.loop.status = lambda: UNREACHABLE
