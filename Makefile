@@ -5,7 +5,7 @@ IMAGES ?=
 
 .PHONY: help install demo test check format unit peers clean
 help:
-	@echo "make demo               the loop and a detector on real photographs, ends by itself with a verdict"
+	@echo "make demo               the loop and a detector on photographs, ends by itself with a verdict"
 	@echo "make demo IMAGES=dir    the same on your own pictures"
 	@echo "make test               format check, lint, types and all tests"
 	@echo "make peers              install the predecessor beside ours, for the tests that compare the two"

@@ -1,4 +1,4 @@
-"""`learning-loop demo`: everything at work on real photographs, with a verdict in the end."""
+"""`learning-loop demo`: everything at work on photographs, with a verdict in the end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..demo.play import Ending, Play
 
 SHEET = "contact_sheet.png"
-PHOTOGRAPH = "photograph.jpg"
+PHOTOGRAPH = "demo_photograph.jpg"
 
 
 def demo(
