@@ -14,6 +14,11 @@ logger = logging.getLogger(__name__)
 
 REASON_FILE = "reason.txt"
 
+TRY_AGAIN = """
+To try again, move this folder to outbox/normal. If you have repaired a file of it, so that it is not byte for byte the
+one that was saved, delete the .key file here first: it holds the length and hash of what was saved.
+"""
+
 
 class Quarantine:
     """Keeps at most so many items and bytes; the first that came give way."""
@@ -45,7 +50,7 @@ class Quarantine:
             state = path.lstat()
         except FileNotFoundError:
             return
-        logger.warning("%s goes to quarantine: %s", path.name, reason)
+        logger.warning("%s goes to quarantine, to the folder %s: %s", path.name, self.path, reason)
         self._disk.make_folder(self.path)
         if stat.S_ISDIR(state.st_mode):
             if not state.st_mode & stat.S_IWUSR:
@@ -57,7 +62,7 @@ class Quarantine:
             self._disk.make_folder_aside(folder)
             self._disk.move(path, folder / path.name)
         try:
-            self._disk.write(folder / REASON_FILE, f"{reason}\n".encode(errors="replace"))
+            self._disk.write(folder / REASON_FILE, f"{reason}\n{TRY_AGAIN}".encode(errors="replace"))
         except OSError as error:
             logger.warning("the reason could not be written beside %s: %s", path.name, error)
         target = self.path / path.name

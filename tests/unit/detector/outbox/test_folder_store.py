@@ -340,6 +340,22 @@ def test_what_is_brought_back_from_quarantine_is_sent(path: Path):
     assert list(path.glob("normal/*")) == []
 
 
+def test_what_was_repaired_is_sent_once_its_key_file_is_deleted(path: Path, caplog: pytest.LogCaptureFixture):
+    store = opened(path)
+    item = store.add(b"image", b"{}", is_priority=False)
+    written("jpg", lambda _: b"")(path / "normal" / item.name)
+    opened(path)
+    folder = path / "quarantine" / item.name
+    assert f"{item.name} goes to quarantine, to the folder {folder.parent}: " in caplog.text
+    assert "delete the .key file" in (folder / "reason.txt").read_text()
+
+    (folder / f"{item.stem}.jpg").write_bytes(b"repaired")
+    (folder / f"{item.stem}.key").unlink()
+    folder.rename(path / "normal" / item.name)
+    store = opened(path)
+    assert [store.read(found).jpeg for found in waiting(store)] == [b"repaired"]
+
+
 def test_a_quarantine_deleted_by_hand_is_noticed(path: Path):
     store = opened(path)
     store.quarantine(store.add(b"image", b"{}", is_priority=False), "the loop refused it")
