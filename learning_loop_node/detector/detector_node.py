@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, chdir
+from contextlib import AbstractContextManager, AsyncExitStack, chdir, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from ..data_classes import (
     ModelInformation,
     ModelVersionResponse,
 )
-from ..enums import Autoupload, OperationMode, OutboxMode, VersionMode
-from ..errors import InvalidImageError, NoModelError, SettingError
+from ..enums import Autoupload, NodeState, OperationMode, OutboxMode, VersionMode
+from ..errors import InvalidImageError, LoopError, NoModelError, SettingError
 from ..images import ImageInput, decode, read_header
 from ..node.node import Node
 from ..runtime.periodic import Periodic
@@ -49,6 +50,9 @@ _Updating = Replacing
 
 RESTART_FILES = ("/app/app_code/restart/restart.py", "/app/main.py", "/main.py")
 """A server with `reload=True` starts anew when one of these changes."""
+
+LAST_STATUS_S = 0.5
+"""How long the end may wait for the loop to take the last status."""
 
 
 class DetectorNode(Node):
@@ -106,6 +110,7 @@ class DetectorNode(Node):
         self._status_report = Periodic(
             "status report", self._send_status, interval_s=status_interval_s, longest_s=max(60, status_interval_s)
         )
+        self._is_heard = False  # whether the loop took the last status
         self._add(detector_operations(self))
         if use_backdoor_controls or settings.node.use_backdoor_controls:
             self._add(maintenance_operations(self))
@@ -309,6 +314,10 @@ class DetectorNode(Node):
 
     async def _before_close(self) -> None:
         await self.intake.drain()
+        if self._is_heard:
+            with suppress(LoopError, TimeoutError):
+                async with asyncio.timeout(LAST_STATUS_S):
+                    await self._send_status(NodeState.Offline)
 
     def _plug_in(self, plugged: Any) -> ActiveModel:
         if hasattr(plugged, "build"):
@@ -349,14 +358,15 @@ class DetectorNode(Node):
             except InvalidImageError as error:
                 raise InvalidImageError(f"image {index + 1} of {len(images)}: {error}; none was kept") from error
 
-    async def _send_status(self) -> None:
+    async def _send_status(self, state: NodeState | None = None) -> None:
         if self.is_muted:
             return
+        self._is_heard = False
         await self.loop_client.detectors.report(
             DetectorStatus(
                 uuid=self.uuid,
                 name=self.name,
-                state=self.status.state,
+                state=state or self.status.state,
                 uptime=self.uptime_s,
                 model_format=self.active_model.model_format,
                 current_model=_version_of(self.active_model.loaded),
@@ -366,6 +376,7 @@ class DetectorNode(Node):
                 node_version=self.settings.detector.node_version,
             ),
         )
+        self._is_heard = True
 
 
 def step_into(new_dir: str) -> AbstractContextManager[None]:

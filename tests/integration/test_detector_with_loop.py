@@ -17,11 +17,13 @@ import aiohttp
 import numpy as np
 import pytest
 import socketio
+from aiohttp import web
 from pydantic import SecretStr
 
 from learning_loop_node import DetectorLogic, DetectorLogicFactory
 from learning_loop_node.client.detector import DetectorClient, Transport
 from learning_loop_node.data_classes import ImageMetadata, ModelInformation
+from learning_loop_node.enums import VersionMode
 from learning_loop_node.errors import StorageFullError
 from learning_loop_node.loop_server.storage.tables import ModelFormatRow
 from learning_loop_node.settings import DetectorSettings, LoopSettings, OutboxSettings, Settings
@@ -30,6 +32,7 @@ from tests.loop import ORGANIZATION, PROJECT, P, RunningLoop, running_loop
 from tests.nodes import Boxes, BoxesFactory, RunningNode, running_node
 from tests.polling import until
 from tests.proxy import proxy_to
+from tests.stand_in import stand_in
 
 # Images
 
@@ -299,6 +302,42 @@ async def test_a_logic_of_0_18_is_initialised_again_after_a_change(tmp_path: Pat
     assert logic.loaded == ["1.0", "1.1"]
 
 
+# Status
+
+
+async def test_the_last_status_is_offline(tmp_path: Path):
+    async with running_loop(tmp_path) as loop:
+        await loop.create_project()
+        async with running_node(tmp_path / "node", settings=at(loop.host, tmp_path)):
+            await until(lambda: states_at(loop, ["online"]))
+        assert await states_at(loop, ["offline"])
+
+
+async def hang(_request: web.Request) -> web.Response:
+    await asyncio.Event().wait()
+    raise AssertionError("an event that nobody sets")
+
+
+@pytest.mark.parametrize(
+    ("answers", "count"),
+    [
+        pytest.param([web.Response(), hang], 2, id="a loop that hangs at the end"),
+        pytest.param([web.Response(), web.Response(status=500)], 2, id="a loop that refuses at the end"),
+        pytest.param([web.Response(status=500)], 1, id="a loop that did not hear the status before"),
+    ],
+)
+async def test_the_last_status_holds_up_no_end(tmp_path: Path, answers: list[Any], count: int):
+    report = f"POST /api{P}/detectors"
+    async with stand_in() as loop:
+        loop.on(report, *answers)
+        settings = at(loop.host, tmp_path, detector=DetectorSettings(version_control_default=VersionMode.Pause))
+        async with running_node(tmp_path / "node", settings=settings) as node:
+            await until(lambda: loop.count(report) == 1)
+            async with DetectorClient(node.url) as client:
+                await client.detect(jpeg())
+        assert loop.count(report) == count
+
+
 # Logics
 
 
@@ -372,6 +411,11 @@ async def exchange_archive(loop: RunningLoop, model_id: str, archive: bytes) -> 
     async with parts.database.writing() as session:
         row = await session.get(ModelFormatRow, (model_id, "mocked"))
         row.sha256, row.size_bytes = blob.sha256, blob.size_bytes
+
+
+async def states_at(loop: RunningLoop, expected: list[str]) -> bool:
+    """Whether these are the states that the detectors told last."""
+    return [detector["state"] for detector in (await loop.json("GET", f"{P}/detectors"))["detectors"]] == expected
 
 
 async def error_at_loop(loop: RunningLoop, text: str | None) -> bool:

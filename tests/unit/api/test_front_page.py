@@ -58,11 +58,10 @@ async def test_below_another_application():
 
 async def test_the_page_of_the_loop(tmp_path: Path):
     app = create_app(LoopServerSettings(data_folder=tmp_path, open=True))
-    async with served(app) as url, aiohttp.ClientSession() as session:
-        page = await (await session.get(f"{url}/")).text()
-        for path in ("/api/docs", "/readyz"):
-            assert f">{path}</a>" in page
-            assert (await session.get(url + path)).status == 200
+    _, page = await asked(app, "GET", "/")
+    for path in ("/api/docs", "/readyz"):
+        assert f">{path}</a>" in page
+        assert (await asked(app, "GET", path))[0] == 200
 
 
 async def own_page(_request: object) -> PlainTextResponse:
