@@ -1,4 +1,4 @@
-"""★ Why would an image be worth uploading: a `Rule` says so, given what was `Seen`.
+"""Why would an image be worth uploading: a `Rule` says so, given what was `Seen`.
 
 A rule of your own is a class with one method, handed to the node in its list of rules:
 
