@@ -407,7 +407,7 @@ async def test_the_connection_to_the_loop_by_its_old_names(caplog):
 
 async def test_who_needs_the_loop_is_told_that_it_is_away():
     node = Node("test")
-    with pytest.raises(NodeConnectionError, match=r"LOOP_HOST=127\.0\.0\.1:9"):
+    with pytest.raises(NodeConnectionError, match=r"127\.0\.0\.1:9 \(LOOP_HOST\)"):
         await node.reconnect_to_loop()
     await node.loop_http.aclose()
 
