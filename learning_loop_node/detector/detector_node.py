@@ -19,7 +19,7 @@ from ..data_classes import (
     ModelVersionResponse,
 )
 from ..enums import Autoupload, NodeState, OperationMode, OutboxMode, VersionMode
-from ..errors import InvalidImageError, LoopError, NoModelError, SettingError
+from ..errors import InvalidImageError, NodeError, NoModelError, SettingError
 from ..images import ImageInput, decode, read_header
 from ..node.node import Node
 from ..runtime.periodic import Periodic
@@ -315,7 +315,7 @@ class DetectorNode(Node):
     async def _before_close(self) -> None:
         await self.intake.drain()
         if self._is_heard:
-            with suppress(LoopError, TimeoutError):
+            with suppress(NodeError, TimeoutError):
                 async with asyncio.timeout(LAST_STATUS_S):
                     await self._send_status(NodeState.Offline)
 

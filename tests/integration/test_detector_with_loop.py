@@ -323,10 +323,17 @@ async def hang(_request: web.Request) -> web.Response:
     [
         pytest.param([web.Response(), hang], 2, id="a loop that hangs at the end"),
         pytest.param([web.Response(), web.Response(status=500)], 2, id="a loop that refuses at the end"),
+        pytest.param(
+            [web.Response(), web.json_response({"detail": "there is no project", "code": "not_found"}, status=404)],
+            2,
+            id="a loop of ours that knows the project no more",
+        ),
         pytest.param([web.Response(status=500)], 1, id="a loop that did not hear the status before"),
     ],
 )
-async def test_the_last_status_holds_up_no_end(tmp_path: Path, answers: list[Any], count: int):
+async def test_the_last_status_holds_up_no_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, answers: list[Any], count: int
+):
     report = f"POST /api{P}/detectors"
     async with stand_in() as loop:
         loop.on(report, *answers)
@@ -336,6 +343,7 @@ async def test_the_last_status_holds_up_no_end(tmp_path: Path, answers: list[Any
             async with DetectorClient(node.url) as client:
                 await client.detect(jpeg())
         assert loop.count(report) == count
+        assert not [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")]
 
 
 # Logics
