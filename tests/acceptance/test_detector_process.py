@@ -6,9 +6,7 @@ import asyncio
 import hashlib
 import os
 import random
-import re
 import signal
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -22,6 +20,7 @@ import pytest
 from learning_loop_node.client.detector import DetectorClient, Transport
 from learning_loop_node.errors import DetectionFailedError, UnavailableError
 from tests.builders import jpeg
+from tests.child import Child, python_child
 from tests.loop import ORGANIZATION, PROJECT, running_loop
 from tests.nodes import put_model
 from tests.polling import until
@@ -155,30 +154,10 @@ async def is_outbox_empty(url: str) -> bool:
         return bool((await client.status())["outbox"]["items"] == 0)
 
 
-@dataclass
-class NodeProcess:
-    """A running program; `output` is what it said so far."""
-
-    process: asyncio.subprocess.Process
-    url: str = ""
-    lines: list[str] = field(default_factory=list)
-
-    @property
-    def output(self) -> str:
-        return "".join(self.lines)
-
-    def send(self, number: int) -> None:
-        self.process.send_signal(number)
-
-    async def status(self, *, within_s: float) -> int:
-        async with asyncio.timeout(within_s):
-            return await self.process.wait()
-
-
 @asynccontextmanager
 async def node_process(
     data_folder: Path, loop_host: str, way: tuple[str, ...] = PLAIN_UVICORN, **variables: str
-) -> AsyncIterator[NodeProcess]:
+) -> AsyncIterator[Child]:
     """The program on a free port, once it answers; it must come up."""
     environment = os.environ | {
         "DATA_FOLDER": str(data_folder),
@@ -187,32 +166,6 @@ async def node_process(
         "LOOP_PROJECT": PROJECT,
         **variables,
     }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, *way),
-        cwd=Path(__file__).parents[2],
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    node = NodeProcess(process)
-    is_up = asyncio.Event()
-
-    async def read() -> None:
-        assert process.stdout is not None
-        async for line in process.stdout:
-            node.lines.append(line.decode())
-            if found := re.search(r"running on (http://\S+)", node.lines[-1]):
-                node.url = found[1]
-                is_up.set()
-        is_up.set()
-
-    reading = asyncio.create_task(read())
-    try:
-        await asyncio.wait_for(is_up.wait(), 30)
-        assert node.url, node.output
-        yield node
-    finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        await reading
+    running_on = r"running on (http://\S+)"
+    async with python_child(*way, environment=environment, address=running_on, ready=running_on) as child:
+        yield child

@@ -7,15 +7,14 @@ import hashlib
 import os
 import re
 import signal
-import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 
 from tests.builders import jpeg
+from tests.child import Child, python_child
 from tests.loop import P, images_form, running_loop
 
 CLIENTS = 4
@@ -99,55 +98,12 @@ async def test_kill_9_during_uploads_leaves_every_answered_image(tmp_path: Path)
         assert len(await loop.image_ids()) == len(contents)
 
 
-@dataclass
-class LoopProcess:
-    """A running command; `output` is what it said so far."""
-
-    process: asyncio.subprocess.Process
-    url: str = ""
-    lines: list[str] = field(default_factory=list)
-
-    @property
-    def output(self) -> str:
-        return "".join(self.lines)
-
-    def send(self, number: int) -> None:
-        self.process.send_signal(number)
-
-    async def status(self, *, within_s: float) -> int:
-        async with asyncio.timeout(within_s):
-            return await self.process.wait()
-
-
 @asynccontextmanager
-async def loop_process(tmp_path: Path, *, must_start: bool = True) -> AsyncIterator[LoopProcess]:
+async def loop_process(tmp_path: Path, *, must_start: bool = True) -> AsyncIterator[Child]:
     """`learning-loop serve` on a free port, in the same folder as `running_loop(tmp_path)`."""
-    command = (sys.executable, "-m", "learning_loop_node", "serve", "--port", "0", "--data", str(tmp_path / "loop"))
+    command = ("-m", "learning_loop_node", "serve", "--port", "0", "--data", str(tmp_path / "loop"))
     environment = {key: value for key, value in os.environ.items() if not key.startswith("LOOP_")}
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=environment
-    )
-    running = LoopProcess(process)
-    is_up = asyncio.Event()
-
-    async def read() -> None:
-        assert process.stdout is not None
-        async for line in process.stdout:
-            running.lines.append(line.decode())
-            if found := re.search(r"answers at (http://\S+)", running.lines[-1]):
-                running.url = found[1]
-            if "Ctrl+C" in running.lines[-1]:
-                is_up.set()
-        is_up.set()
-
-    reading = asyncio.create_task(read())
-    try:
-        if must_start:
-            await asyncio.wait_for(is_up.wait(), 30)
-            assert running.url, running.output
-        yield running
-    finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        await reading
+    async with python_child(
+        *command, environment=environment, address=r"answers at (http://\S+)", ready=r"Ctrl\+C", must_start=must_start
+    ) as child:
+        yield child
