@@ -8,7 +8,7 @@ help:
 	@echo "make demo               the loop and a detector on photographs, ends by itself with a verdict"
 	@echo "make demo IMAGES=dir    the same on your own pictures"
 	@echo "make test               format check, lint, types and all tests"
-	@echo "make peers              install the predecessor beside ours, for the tests that compare the two"
+	@echo "make peers              install releases of the predecessor beside ours, for the tests that compare them"
 	@echo "make format             format and fix what can be fixed"
 
 .venv/.installed: pyproject.toml Makefile
@@ -35,12 +35,18 @@ check: install
 unit: install
 	$(BIN)/pytest
 
-# The package that we take over from, beside which some tests run ours; without it they are skipped.
-peers: .peers/v27/.installed
+# Releases of the package that we take over from, beside which some tests run ours; without one, its tests are skipped.
+PEERS := v18 v20 v27
+.peers/v18/.installed: RELEASE := 0.18.1
+.peers/v20/.installed: RELEASE := 0.20.1
+.peers/v27/.installed: RELEASE := 0.27.0
 
-.peers/v27/.installed: Makefile
-	@$(PYTHON) -m venv .peers/v27
-	@.peers/v27/bin/python -m pip install --quiet --disable-pip-version-check learning-loop-node==0.27.0
+peers:
+	@$(MAKE) --keep-going --jobs --no-print-directory $(PEERS:%=.peers/%/.installed)
+
+.peers/%/.installed: Makefile
+	@$(PYTHON) -m venv .peers/$*
+	@.peers/$*/bin/python -m pip install --quiet --disable-pip-version-check learning-loop-node==$(RELEASE)
 	@touch $@
 
 format: install
