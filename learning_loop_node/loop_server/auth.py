@@ -1,7 +1,6 @@
 """Login, sessions, and who may do what.
 
-There are three kinds of callers: nobody (no login), guests (logged in with an empty name, as detectors without
-credentials do) and administrators. A session is known by its token, which comes in a cookie or as bearer token.
+What callers may do stands in `rights.py`. A session is known by its token, which comes in a cookie or as bearer token.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import IntEnum
 
 from starlette.requests import Request
 
@@ -22,6 +20,7 @@ from ..runtime.clock import Clock, SystemClock
 from ..settings import LoopServerSettings
 from .attempts import Attempts
 from .passwords import Passwords, random_password
+from .rights import Caller, Right, Role
 from .storage import users
 from .storage.database import Database
 
@@ -30,22 +29,6 @@ logger = logging.getLogger(__name__)
 COOKIE = "loop_session"
 GUEST_TOKEN = "guest"
 SESSION = timedelta(days=30)
-
-
-class Role(IntEnum):
-    """Who somebody is; a higher role may do everything that a lower one may."""
-
-    NOBODY = 0
-    GUEST = 1
-    ADMIN = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who makes a request."""
-
-    name: str
-    role: Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +113,8 @@ class Auth:
         async with self._database.writing() as session:
             await users.forget_expired(session, _now())
 
-    async def caller_of(self, request: Request) -> Caller:
-        """Who makes this request. A token that is not valid is refused, never taken for nobody."""
+    async def _who_makes(self, request: Request) -> Caller:
+        """Who makes this request; whose token is not valid is nobody."""
         if self._settings.open:
             _refuse_strangers(request)
             return Caller("anybody", Role.ADMIN)
@@ -146,34 +129,29 @@ class Auth:
 
     # --- what rows of the tables name as their access
 
-    @property
-    def for_nodes(self) -> Callable[[Request], Awaitable[None]]:
-        """What nodes call without login. Closed by `LOOP_REQUIRE_NODE_TOKEN`."""
-        return self._access(Role.ADMIN if self._settings.require_node_token else Role.NOBODY)
+    def needs(self, right: Right) -> Callable[[Request], Awaitable[None]]:
+        """What a row of a table names as its access: a check that the caller has this right.
 
-    @property
-    def for_guests(self) -> Callable[[Request], Awaitable[None]]:
-        """What a detector calls after a login with an empty name."""
-        return self._access(Role.GUEST)
+        The organization is that of the address, if it names one. The caller is found again by `caller_of`.
+        """
 
-    @property
-    def for_users(self) -> Callable[[Request], Awaitable[None]]:
-        """What needs a real login."""
-        return self._access(Role.ADMIN)
-
-    def _access(self, needed: Role) -> Callable[[Request], Awaitable[None]]:
         async def check(request: Request) -> None:
             _refuse_foreign_pages(request)
-            if needed is Role.NOBODY and not self._settings.open:
-                return
-            caller = await self.caller_of(request)
-            if caller.role >= needed:
+            caller = request.state.caller = await self._who_makes(request)
+            is_open = right is not Right.SEND or not self._settings.require_node_token or caller.role is not Role.NOBODY
+            if is_open and caller.may(right, request.path_params.get("organization")):
                 return
             if caller.role is Role.NOBODY:
                 raise NotAuthenticatedError("log in first: POST /api/login with the form fields username and password")
             raise ForbiddenError("guests may not do this; log in with a user name (LOOP_USERNAME and LOOP_PASSWORD)")
 
         return check
+
+
+def caller_of(request: Request) -> Caller:
+    """Who makes this request, in a function behind `Auth.needs`."""
+    caller: Caller = request.state.caller
+    return caller
 
 
 def _token_of(request: Request) -> str | None:

@@ -16,6 +16,7 @@ from ..runtime.services import Service
 from ..runtime.threads import io_bound
 from ..settings import LoopServerSettings
 from .auth import Auth
+from .changes import Changes
 from .notice import Notice, notice_of
 from .storage import models
 from .storage.blobs import BlobStore, FolderBlobs
@@ -36,6 +37,7 @@ class Loop:
         self.database = Database(settings.database_url or sqlite_url(self.folder))
         self.blobs: BlobStore = FolderBlobs(self.folder / "blobs")
         self.auth = Auth(settings, self.database)
+        self.changes = Changes()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Notice]:

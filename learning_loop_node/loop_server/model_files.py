@@ -21,7 +21,7 @@ from .pairs import describe
 from .storage.blobs import Blob, BlobStore, disk_errors
 from .storage.tables import CategoryRow
 from .uploads import CHUNK_BYTES, Part, read_json
-from .wire import NewCategory
+from .wire.projects import NewCategory
 
 MODEL_JSON = "model.json"
 MAX_MODEL_JSON_BYTES = 4 * 2**20

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from ..errors import InvalidRequestError
 from .uploads import Part
-from .wire import Metadata
+from .wire.images import Metadata
 
 KEY_HEADER = "idempotency-key"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from fastapi import Depends
+from starlette.requests import Request
 
 from ...api.operation import Endpoint
 from ...errors import InvalidRequestError, NoTargetError, NotFoundError
+from ..auth import caller_of
 from ..loop import Loop
+from ..rights import Right
 from ..storage import models, projects
-from ..wire import NewTarget, Target
+from ..wire.models import NewTarget, Target
 from .projects import PROJECT
 
 
@@ -19,14 +22,14 @@ def endpoints(loop: Loop) -> list[Endpoint]:
             method="GET",
             path=f"{PROJECT}/deployment/target",
             run=operations.target,
-            access=[Depends(loop.auth.for_guests)],
+            access=[Depends(loop.auth.needs(Right.REPORT))],
             options={"tags": ["deployment"], "summary": "The model that detectors should run"},
         ),
         Endpoint(
             method="PUT",
             path=f"{PROJECT}/deployment/target",
             run=operations.set_target,
-            access=[Depends(loop.auth.for_users)],
+            access=[Depends(loop.auth.needs(Right.MANAGE))],
             options={"tags": ["deployment"], "summary": "Choose the model that detectors should run"},
         ),
     ]
@@ -47,7 +50,7 @@ class DeploymentOperations:
             raise NoTargetError(f"{organization}/{project} has no deployment target yet; choose one with PUT")
         return Target(model_uuid=model.id, version=model.version)
 
-    async def set_target(self, organization: str, project: str, new: NewTarget) -> Target:
+    async def set_target(self, organization: str, project: str, new: NewTarget, request: Request) -> Target:
         """Choose a model by its version or its id. Detectors change to it within seconds."""
         if new.version is None and new.model_uuid is None:
             raise InvalidRequestError("version or model_uuid is missing: name the model by one of them")
@@ -61,5 +64,5 @@ class DeploymentOperations:
                 raise InvalidRequestError(f"model_uuid is that of version {model.version}, not {new.version}")
             if not (await models.formats_of(session, [model]))[model.id]:
                 raise NotFoundError(f"version {model.version} has no files yet")
-            await models.deploy(session, model)
+            await models.deploy(session, model, caller_of(request).name)
         return Target(model_uuid=model.id, version=model.version)

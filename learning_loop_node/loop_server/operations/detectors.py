@@ -8,8 +8,10 @@ from ...api.operation import Endpoint
 from ...data_classes import codec
 from ...errors import InvalidRequestError
 from ..loop import Loop
+from ..rights import Right
 from ..storage import detectors, projects
-from ..wire import DetectorRecord, DetectorReport, Detectors, Done
+from ..wire.detectors import DetectorRecord, DetectorReport, Detectors
+from ..wire.ground import Done
 from .projects import PROJECT
 
 MAX_STATUS_BYTES = 64 * 1024
@@ -22,14 +24,14 @@ def endpoints(loop: Loop) -> list[Endpoint]:
             method="POST",
             path=f"{PROJECT}/detectors",
             run=operations.report,
-            access=[Depends(loop.auth.for_guests)],
+            access=[Depends(loop.auth.needs(Right.REPORT))],
             options={"tags": ["deployment"], "summary": "A detector says how it is"},
         ),
         Endpoint(
             method="GET",
             path=f"{PROJECT}/detectors",
             run=operations.all,
-            access=[Depends(loop.auth.for_users)],
+            access=[Depends(loop.auth.needs(Right.READ))],
             options={"tags": ["deployment"], "summary": "What the detectors said last"},
         ),
     ]

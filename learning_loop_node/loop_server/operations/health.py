@@ -10,7 +10,8 @@ from starlette.responses import Response
 from ...api.operation import Endpoint
 from ...api.replies import json_reply
 from ..loop import Loop
-from ..wire import Done, LoopStatus
+from ..wire.ground import Done
+from ..wire.login import LoopStatus
 
 
 def endpoints(loop: Loop) -> list[Endpoint]:

@@ -17,10 +17,12 @@ from ...images import ImageHeader, decode, read_header
 from ...runtime.threads import io_bound
 from ..loop import Loop
 from ..pairs import Pair, pairs_of, read_metadata
+from ..rights import Right
 from ..storage import images, projects
 from ..storage.images import NewImage
 from ..uploads import received_parts
-from ..wire import ImageRecord, ImageRecords, ImageState, Metadata, ProjectData, StoredImages
+from ..wire.images import ImageRecord, ImageRecords, ImageState, Metadata, StoredImages
+from ..wire.projects import ProjectData
 from .forms import FILES_FORM
 from .projects import PROJECT, category_record
 
@@ -38,7 +40,7 @@ TURNED = (5, 6, 7, 8)
 
 def endpoints(loop: Loop) -> list[Endpoint]:
     operations = ImageOperations(loop)
-    nodes, users = [Depends(loop.auth.for_nodes)], [Depends(loop.auth.for_users)]
+    nodes, users = [Depends(loop.auth.needs(Right.SEND))], [Depends(loop.auth.needs(Right.READ))]
     return [
         Endpoint(
             method="POST",

@@ -8,9 +8,11 @@ from starlette.responses import Response
 
 from ...api.operation import Endpoint
 from ...errors import InvalidRequestError, NotAuthenticatedError
-from ..auth import COOKIE, SESSION, Login, Role
+from ..auth import COOKIE, SESSION, Login
 from ..loop import Loop
-from ..wire import Done, LoginAnswer, Token
+from ..rights import Role
+from ..wire.ground import Done
+from ..wire.login import LoginAnswer, Token
 
 
 def endpoints(loop: Loop) -> list[Endpoint]:

@@ -18,10 +18,11 @@ from ...errors import InvalidRequestError, NotFoundError
 from ..loop import Loop
 from ..model_files import ModelFiles, complete_categories, file_names, keep_archive, unpacked
 from ..names import check_format, check_version, next_version
+from ..rights import Right
 from ..storage import models, projects
 from ..storage.tables import CategoryRow, ModelFormatRow, ModelRow, ProjectRow
 from ..uploads import Part, read_json, received_parts
-from ..wire import FormatFile, ModelRecord, Models, StoredModel
+from ..wire.models import FormatFile, ModelRecord, Models, StoredModel
 from .forms import MODEL_FORM
 from .projects import PROJECT
 
@@ -31,20 +32,21 @@ CATEGORIES_FIELD = "categories"
 
 def endpoints(loop: Loop) -> list[Endpoint]:
     operations = ModelOperations(loop)
-    nodes, users = [Depends(loop.auth.for_nodes)], [Depends(loop.auth.for_users)]
+    nodes, readers = [Depends(loop.auth.needs(Right.SEND))], [Depends(loop.auth.needs(Right.READ))]
+    managers = [Depends(loop.auth.needs(Right.MANAGE))]
     return [
         Endpoint(
             method="GET",
             path=f"{PROJECT}/models",
             run=operations.all,
-            access=users,
+            access=readers,
             options={"tags": ["models"], "summary": "The models of a project"},
         ),
         Endpoint(
             method="POST",
             path=f"{PROJECT}/models/{{model_format}}",
             run=operations.add,
-            access=users,
+            access=managers,
             streams=True,
             options={"tags": ["models"], "summary": "Add a model", "openapi_extra": MODEL_FORM},
         ),
@@ -52,7 +54,7 @@ def endpoints(loop: Loop) -> list[Endpoint]:
             method="PUT",
             path=f"{PROJECT}/models/{{model_id}}/{{model_format}}/file",
             run=operations.add_format,
-            access=users,
+            access=managers,
             streams=True,
             options={"tags": ["models"], "summary": "Add a format to a model", "openapi_extra": MODEL_FORM},
         ),

@@ -12,16 +12,17 @@ from ...enums import CategoryType
 from ...errors import InvalidRequestError
 from ..loop import Loop
 from ..names import check_name
+from ..rights import Right
 from ..storage import projects
 from ..storage.tables import CategoryRow, ProjectRow
-from ..wire import CategoryRecord, NewCategory, NewProject, ProjectPlace, ProjectRecord, Projects
+from ..wire.projects import CategoryRecord, NewCategory, NewProject, ProjectPlace, ProjectRecord, Projects
 
 PROJECT = "/api/{organization}/projects/{project}"
 
 
 def endpoints(loop: Loop) -> list[Endpoint]:
     operations = ProjectOperations(loop)
-    users = [Depends(loop.auth.for_users)]
+    users = [Depends(loop.auth.needs(Right.READ))]
     return [
         Endpoint(
             method="GET",
@@ -34,7 +35,7 @@ def endpoints(loop: Loop) -> list[Endpoint]:
             method="POST",
             path="/api/{organization}/projects",
             run=operations.create,
-            access=users,
+            access=[Depends(loop.auth.needs(Right.MANAGE))],
             options={"tags": ["projects"], "summary": "Make a project"},
         ),
         Endpoint(

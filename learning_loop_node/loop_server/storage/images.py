@@ -13,7 +13,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...errors import InvalidRequestError
-from ..wire import Finding, ImageRecord, ImageState, Metadata, Polygon, Statement, StoredImage
+from ..wire.images import Finding, ImageRecord, ImageState, Metadata, Polygon, Statement, StoredImage
 from .tables import AnnotationRow, CategoryRow, DetectionRow, ImageRow
 
 KINDS = ("box", "point", "segmentation", "classification")
@@ -45,8 +45,7 @@ async def add_images(session: AsyncSession, project_id: str, new: Sequence[NewIm
     known = await _keys(session, project_id, [image.key for image in new if image.key is not None])
     ids = await _category_ids(session, project_id)
     results: list[StoredImage] = []
-    detections: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
+    added: list[tuple[ImageRow, Metadata]] = []
     received = datetime.now(UTC)
     for position, image in enumerate(new):
         if image.key is not None and (former := known.get(image.key)):
@@ -55,12 +54,13 @@ async def add_images(session: AsyncSession, project_id: str, new: Sequence[NewIm
             continue
         row = _row(project_id, image, received + timedelta(microseconds=position))
         session.add(row)
-        detections += _detections(row.id, image.metadata, ids)
-        annotations += _annotations(row.id, image.metadata, ids)
+        added.append((row, image.metadata))
         if image.key is not None:
             known[image.key] = row
         results.append(StoredImage(id=row.id, stored=True))
-    await session.flush()
+    await session.flush()  # gives the rows their numbers
+    detections = [entry for row, metadata in added for entry in _detections(row, metadata, ids)]
+    annotations = [entry for row, metadata in added for entry in _annotations(row, metadata, ids)]
     for table, rows in ((DetectionRow, detections), (AnnotationRow, annotations)):
         if rows:
             await session.execute(insert(table), rows)  # many times as fast as one object per row
@@ -72,7 +72,7 @@ async def image_ids(session: AsyncSession, project_id: str, states: Sequence[Ima
     query = select(ImageRow.id).where(ImageRow.project_id == project_id)
     if states:
         query = query.where(ImageRow.state.in_([state.value for state in states]))
-    return (await session.scalars(query.order_by(ImageRow.received, ImageRow.id))).all()
+    return (await session.scalars(query.order_by(ImageRow.number))).all()
 
 
 async def image_of(session: AsyncSession, project_id: str, image_id: str) -> ImageRow | None:
@@ -89,16 +89,18 @@ async def records(
     """
     rows = await session.scalars(select(ImageRow).where(ImageRow.project_id == project_id, ImageRow.id.in_(ids)))
     images = {row.id: row for row in rows}
-    wanted = select(DetectionRow).where(DetectionRow.image_id.in_(images)).order_by(DetectionRow.id)
+    numbers = [row.number for row in images.values()]
+    wanted = select(DetectionRow).where(DetectionRow.image_number.in_(numbers)).order_by(DetectionRow.id)
     if model_name is not None:
         wanted = wanted.where(DetectionRow.model_name == model_name)
     detections = _by_image(await session.scalars(wanted))
     annotations = _by_image(
         await session.scalars(
-            select(AnnotationRow).where(AnnotationRow.image_id.in_(images)).order_by(AnnotationRow.id)
+            select(AnnotationRow).where(AnnotationRow.image_number.in_(numbers)).order_by(AnnotationRow.number)
         )
     )
-    return [_record(images[id_], detections[id_], annotations[id_]) for id_ in dict.fromkeys(ids) if id_ in images]
+    asked = [images[id_] for id_ in dict.fromkeys(ids) if id_ in images]
+    return [_record(image, detections[image.number], annotations[image.number]) for image in asked]
 
 
 def set_of(sha256: str) -> str:
@@ -130,6 +132,7 @@ def _row(project_id: str, image: NewImage, received: datetime) -> ImageRow:
     metadata = image.metadata
     return ImageRow(
         id=str(uuid4()),
+        version=1,
         project_id=project_id,
         idempotency_key=image.key,
         sha256=image.sha256,
@@ -142,18 +145,20 @@ def _row(project_id: str, image: NewImage, received: datetime) -> ImageRow:
         source=metadata.source,
         created=metadata.created,
         received=received,
+        changed=received,
         tags=metadata.tags,
+        properties={},
     )
 
 
-def _detections(image_id: str, metadata: Metadata, ids: Mapping[str, str]) -> Iterable[dict[str, Any]]:
+def _detections(image: ImageRow, metadata: Metadata, ids: Mapping[str, str]) -> Iterable[dict[str, Any]]:
     for kind in KINDS:
         for finding in getattr(metadata, f"{kind}_detections"):
             model = {"model_name": finding.model_name, "confidence": finding.confidence}
-            yield _columns(image_id, kind, finding, ids) | model
+            yield _columns(image, kind, finding, ids) | model
 
 
-def _annotations(image_id: str, metadata: Metadata, ids: Mapping[str, str]) -> Iterable[dict[str, Any]]:
+def _annotations(image: ImageRow, metadata: Metadata, ids: Mapping[str, str]) -> Iterable[dict[str, Any]]:
     statement = metadata.classification_annotation
     annotations: Mapping[str, Sequence[Statement]] = {
         "box": metadata.box_annotations,
@@ -162,12 +167,13 @@ def _annotations(image_id: str, metadata: Metadata, ids: Mapping[str, str]) -> I
     }
     for kind, statements in annotations.items():
         for entry in statements:
-            yield _columns(image_id, kind, entry, ids)
+            made = {"id": str(uuid4()), "version": 1, "properties": {}}
+            yield _columns(image, kind, entry, ids) | made | {"created": image.received, "changed": image.received}
 
 
-def _columns(image_id: str, kind: str, entry: Finding | Statement, ids: Mapping[str, str]) -> dict[str, Any]:
+def _columns(image: ImageRow, kind: str, entry: Finding | Statement, ids: Mapping[str, str]) -> dict[str, Any]:
     return {
-        "image_id": image_id,
+        "image_number": image.number,
         "kind": kind,
         "category_name": entry.category_name,
         "category_id": entry.category_id or ids.get(entry.category_name),
@@ -182,10 +188,10 @@ def _geometry(entry: Finding | Statement) -> dict[str, Any]:
     return values
 
 
-def _by_image(rows: Iterable[Any]) -> defaultdict[str, list[Any]]:
-    result: defaultdict[str, list[Any]] = defaultdict(list)
+def _by_image(rows: Iterable[Any]) -> defaultdict[int, list[Any]]:
+    result: defaultdict[int, list[Any]] = defaultdict(list)
     for row in rows:
-        result[row.image_id].append(row)
+        result[row.image_number].append(row)
     return result
 
 

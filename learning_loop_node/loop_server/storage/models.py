@@ -62,14 +62,15 @@ async def find_format(session: AsyncSession, model_id: str, model_format: str) -
 
 async def deployed(session: AsyncSession, project_id: str) -> ModelRow | None:
     """The model that detectors should run, None if nobody has chosen one."""
-    chosen = DeploymentRow.model_id == ModelRow.id
+    query = select(ModelRow).join(DeploymentRow, DeploymentRow.model_id == ModelRow.id)
     return await session.scalar(
-        select(ModelRow).join(DeploymentRow, chosen).where(DeploymentRow.project_id == project_id)
+        query.where(DeploymentRow.project_id == project_id).order_by(DeploymentRow.number.desc()).limit(1)
     )
 
 
-async def deploy(session: AsyncSession, model: ModelRow) -> None:
-    await session.merge(DeploymentRow(project_id=model.project_id, model_id=model.id, changed=datetime.now(UTC)))
+async def deploy(session: AsyncSession, model: ModelRow, user: str | None) -> None:
+    """Let the detectors of the project run this model from now on; `user` is who says so."""
+    session.add(DeploymentRow(project_id=model.project_id, model_id=model.id, since=datetime.now(UTC), user=user))
 
 
 async def forget(session: AsyncSession, model_id: str) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...enums import CategoryType
 from ...errors import NotFoundError, RefusedError
-from ..wire import NewCategory
+from ..wire.projects import NewCategory
 from .tables import CategoryRow, ProjectRow
 
 

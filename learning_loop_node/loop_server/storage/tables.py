@@ -12,13 +12,21 @@ from sqlalchemy import (
     Double,
     ForeignKey,
     Index,
+    Integer,
     MetaData,
     String,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+SERIAL = BigInteger().with_variant(Integer, "sqlite")
+"""Counts up by itself; SQLite does so for its own integers only."""
+
+NOTHING = text("'{}'")
+"""An empty JSON object, for the rows that were there before the column."""
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -49,7 +57,7 @@ class Table(DeclarativeBase):
 
 
 class UserRow(Table):
-    """Somebody who can log in. `role` is one of `Role`."""
+    """Somebody who can log in. `role` is what they are everywhere; their memberships say more."""
 
     __tablename__ = "users"
 
@@ -71,8 +79,38 @@ class SessionRow(Table):
     expires: Mapped[datetime] = mapped_column(index=True)
 
 
+class MembershipRow(Table):
+    """What a user is in an organization."""
+
+    __tablename__ = "memberships"
+
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    organization: Mapped[str] = mapped_column(primary_key=True, index=True)
+    role: Mapped[str]
+
+
+class TokenRow(Table):
+    """A token that a program carries: in the name of a user, or as a node of an organization or of one project."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    user_id: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    organization: Mapped[str | None]
+    project_id: Mapped[str | None] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), index=True)
+    made_by: Mapped[str]
+    created: Mapped[datetime]
+    expires: Mapped[datetime | None]
+    last_used: Mapped[datetime | None]
+
+
 class ProjectRow(Table):
-    """A project of an organization; `name` is its id on the wire."""
+    """A project of an organization; `name` is its id on the wire.
+
+    One that is `deleted` waits for the end of its grace period under a name that no other project can have.
+    """
 
     __tablename__ = "projects"
     __table_args__ = (UniqueConstraint("organization", "name"),)
@@ -81,6 +119,7 @@ class ProjectRow(Table):
     organization: Mapped[str]
     name: Mapped[str]
     created: Mapped[datetime]
+    deleted: Mapped[datetime | None]
 
 
 class CategoryRow(Table):
@@ -98,18 +137,30 @@ class CategoryRow(Table):
     hotkey: Mapped[str | None]
     color: Mapped[str | None]
     point_size: Mapped[int | None]
+    properties: Mapped[dict[str, Any]] = mapped_column(server_default=NOTHING)
 
 
 class ImageRow(Table):
-    """An image. `sha256` finds its content among the blobs; `width` and `height` are those of the upright image."""
+    """An image. `sha256` finds its content among the blobs; `width` and `height` are those of the upright image.
+
+    `number` counts the images of all projects in their order of arrival, `version` the changes of this one. One that is
+    `deleted` waits for the end of its grace period.
+    """
 
     __tablename__ = "images"
     __table_args__ = (
+        UniqueConstraint("project_id", "id"),
         UniqueConstraint("project_id", "idempotency_key"),
-        Index(None, "project_id", "state", "received"),
+        Index(None, "project_id", "number"),
+        Index(None, "project_id", "state", "number"),
+        Index(None, "project_id", "set", "number"),
+        Index(None, "project_id", "state", "set", "number"),
+        {"sqlite_autoincrement": True},
     )
 
-    id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(SERIAL, primary_key=True)
+    id: Mapped[str]
+    version: Mapped[int]
     project_id: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
     idempotency_key: Mapped[str | None]
     sha256: Mapped[str] = mapped_column(index=True)
@@ -122,17 +173,45 @@ class ImageRow(Table):
     source: Mapped[str | None]
     created: Mapped[str | None]
     received: Mapped[datetime]
+    changed: Mapped[datetime]
+    deleted: Mapped[datetime | None] = mapped_column(index=True)
+    name: Mapped[str | None]
     tags: Mapped[list[Any]]
+    properties: Mapped[dict[str, Any]]
+
+
+class FacetRow(Table):
+    """A value by which images can be found: a tag, a source, a model that has seen them, a category marked in them."""
+
+    __tablename__ = "facets"
+    __table_args__ = (UniqueConstraint("project_id", "kind", "value"),)
+
+    id: Mapped[int] = mapped_column(SERIAL, primary_key=True)
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    value: Mapped[str]
+
+
+class ImageFacetRow(Table):
+    """Which images have a facet, in the order of the images."""
+
+    __tablename__ = "image_facets"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    facet_id: Mapped[int] = mapped_column(ForeignKey("facets.id", ondelete="CASCADE"), primary_key=True)
+    image_number: Mapped[int] = mapped_column(
+        ForeignKey("images.number", ondelete="CASCADE"), primary_key=True, index=True
+    )
 
 
 class DetectionRow(Table):
     """What a model found in an image. `geometry` holds the numbers or the shape, as received."""
 
     __tablename__ = "detections"
-    __table_args__ = (Index(None, "image_id", "model_name"),)
+    __table_args__ = (Index(None, "image_number", "model_name"),)
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    image_id: Mapped[str] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"))
+    id: Mapped[int] = mapped_column(SERIAL, primary_key=True)
+    image_number: Mapped[int] = mapped_column(ForeignKey("images.number", ondelete="CASCADE"))
     kind: Mapped[str]
     category_name: Mapped[str]
     category_id: Mapped[str | None]
@@ -142,16 +221,25 @@ class DetectionRow(Table):
 
 
 class AnnotationRow(Table):
-    """What a person, or a program in a person's place, says is in an image."""
+    """What a person, or a program in a person's place, says is in an image. `version` counts its changes.
+
+    `number` is the order within the image; `user` is who said it last, None for a node.
+    """
 
     __tablename__ = "annotations"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    image_id: Mapped[str] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"), index=True)
+    number: Mapped[int] = mapped_column(SERIAL, primary_key=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    version: Mapped[int]
+    image_number: Mapped[int] = mapped_column(ForeignKey("images.number", ondelete="CASCADE"), index=True)
     kind: Mapped[str]
     category_name: Mapped[str]
     category_id: Mapped[str | None]
     geometry: Mapped[dict[str, Any]]
+    properties: Mapped[dict[str, Any]]
+    created: Mapped[datetime]
+    changed: Mapped[datetime]
+    user: Mapped[str | None]
 
 
 class ModelRow(Table):
@@ -183,13 +271,16 @@ class ModelFormatRow(Table):
 
 
 class DeploymentRow(Table):
-    """The model that the detectors of a project should run."""
+    """The models that the detectors of a project should run, one after the other; the last one counts."""
 
     __tablename__ = "deployments"
+    __table_args__ = (Index(None, "project_id", "number"),)
 
-    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
-    model_id: Mapped[str] = mapped_column(ForeignKey("models.id"))
-    changed: Mapped[datetime]
+    number: Mapped[int] = mapped_column(SERIAL, primary_key=True)
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"))
+    since: Mapped[datetime]
+    user: Mapped[str | None]
 
 
 class DetectorRow(Table):

@@ -1,0 +1,46 @@
+"""Models, and which one is deployed."""
+
+from __future__ import annotations
+
+from .ground import ShortText, Wire
+
+
+class StoredModel(Wire):
+    id: str
+    version: str
+
+
+class FormatFile(Wire):
+    """The zip with a model in one format."""
+
+    sha256: str
+    size_bytes: int
+    files: list[str]
+
+
+class ModelRecord(StoredModel):
+    """`formats` are the names, `archives` what there is to download for each of them."""
+
+    host: str
+    formats: list[str]
+    created: str
+    comment: str
+    archives: dict[str, FormatFile]
+
+
+class Models(Wire):
+    models: list[ModelRecord]
+
+
+class Target(Wire):
+    """The model that the detectors of a project should run."""
+
+    model_uuid: str
+    version: str
+
+
+class NewTarget(Wire):
+    """Either of the two is enough."""
+
+    version: ShortText | None = None
+    model_uuid: ShortText | None = None
