@@ -28,6 +28,9 @@ SERIAL = BigInteger().with_variant(Integer, "sqlite")
 NOTHING = text("'{}'")
 """An empty JSON object, for the rows that were there before the column."""
 
+FIRST = text("1")
+"""The version of what has never been changed, for the rows that were there before the column."""
+
 
 class UtcTime(TypeDecorator[datetime]):
     """A moment, kept without time zone as UTC, since SQLite knows none."""
@@ -107,7 +110,7 @@ class TokenRow(Table):
 
 
 class ProjectRow(Table):
-    """A project of an organization; `name` is its id on the wire.
+    """A project of an organization; `name` is its id on the wire. `version` counts the changes of it and its categories.
 
     One that is `deleted` waits for the end of its grace period under a name that no other project can have.
     """
@@ -120,10 +123,12 @@ class ProjectRow(Table):
     name: Mapped[str]
     created: Mapped[datetime]
     deleted: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(server_default=FIRST)
+    description: Mapped[str | None]
 
 
 class CategoryRow(Table):
-    """A category of a project; the ids are unique within it."""
+    """A category of a project; the ids are unique within it. `version` counts its changes."""
 
     __tablename__ = "categories"
     __table_args__ = (UniqueConstraint("project_id", "name"),)
@@ -138,6 +143,7 @@ class CategoryRow(Table):
     color: Mapped[str | None]
     point_size: Mapped[int | None]
     properties: Mapped[dict[str, Any]] = mapped_column(server_default=NOTHING)
+    version: Mapped[int] = mapped_column(server_default=FIRST)
 
 
 class ImageRow(Table):

@@ -20,6 +20,9 @@ def upgrade() -> None:
         op.execute(f"CREATE TABLE former_{table} AS SELECT * FROM {table}")
         op.drop_table(table)
     op.add_column("projects", sa.Column("deleted", sa.DateTime(), nullable=True))
+    op.add_column("projects", _version())
+    op.add_column("projects", sa.Column("description", sa.String(), nullable=True))
+    op.add_column("categories", _version())
     op.add_column("categories", sa.Column("properties", sa.JSON(), server_default=sa.text("'{}'"), nullable=False))
     _create_images()
     _create_facets()
@@ -228,6 +231,10 @@ def _made_id(number: str) -> str:
         f"printf('%012d', {number})" if op.get_bind().dialect.name == "sqlite" else f"lpad({number}::text, 12, '0')"
     )
     return f"'00000000-0000-4000-8000-' || {digits}"
+
+
+def _version() -> sa.Column[int]:
+    return sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False)
 
 
 def _reference(table: str, column: str, target: str) -> sa.ForeignKeyConstraint:
