@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.engine import Dialect
@@ -27,6 +28,9 @@ SERIAL = BigInteger().with_variant(Integer, "sqlite")
 
 NOTHING = text("'{}'")
 """An empty JSON object, for the rows that were there before the column."""
+
+EMPTY = text("'[]'")
+"""An empty JSON list, likewise."""
 
 FIRST = text("1")
 """The version of what has never been changed, for the rows that were there before the column."""
@@ -68,6 +72,7 @@ class UserRow(Table):
     name: Mapped[str] = mapped_column(unique=True)
     password_hash: Mapped[str]
     role: Mapped[str]
+    disabled: Mapped[bool] = mapped_column(server_default=false())
     created: Mapped[datetime]
 
 
@@ -93,7 +98,10 @@ class MembershipRow(Table):
 
 
 class TokenRow(Table):
-    """A token that a program carries: in the name of a user, or as a node of an organization or of one project."""
+    """A token that a program carries: in the name of a user, or as a node of an organization or of one project.
+
+    `role` is `NODE`, or the most that a token of a user may be, None for all that the user is.
+    """
 
     __tablename__ = "tokens"
 
@@ -103,6 +111,7 @@ class TokenRow(Table):
     user_id: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     organization: Mapped[str | None]
     project_id: Mapped[str | None] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), index=True)
+    role: Mapped[str | None]
     made_by: Mapped[str]
     created: Mapped[datetime]
     expires: Mapped[datetime | None]
@@ -149,8 +158,10 @@ class CategoryRow(Table):
 class ImageRow(Table):
     """An image. `sha256` finds its content among the blobs; `width` and `height` are those of the upright image.
 
-    `number` counts the images of all projects in their order of arrival, `version` the changes of this one. One that is
-    `deleted` waits for the end of its grace period.
+    `number` counts the images of all projects in their order of arrival, `version` the changes of this one and of its
+    annotations; `user` made the last one, None for a node. `received` grows with the number within a project; `taken`
+    is `created` as a moment, or `received` where that says nothing. One that is `deleted` waits for the end of its
+    grace period.
     """
 
     __tablename__ = "images"
@@ -158,9 +169,10 @@ class ImageRow(Table):
         UniqueConstraint("project_id", "id"),
         UniqueConstraint("project_id", "idempotency_key"),
         Index(None, "project_id", "number"),
-        Index(None, "project_id", "state", "number"),
-        Index(None, "project_id", "set", "number"),
-        Index(None, "project_id", "state", "set", "number"),
+        Index(None, "project_id", "received"),
+        Index(None, "project_id", "changed", "number"),
+        Index(None, "project_id", "taken", "number"),
+        Index(None, "project_id", "name"),
         {"sqlite_autoincrement": True},
     )
 
@@ -178,8 +190,10 @@ class ImageRow(Table):
     state: Mapped[str]
     source: Mapped[str | None]
     created: Mapped[str | None]
+    taken: Mapped[datetime]
     received: Mapped[datetime]
     changed: Mapped[datetime]
+    user: Mapped[str | None]
     deleted: Mapped[datetime | None] = mapped_column(index=True)
     name: Mapped[str | None]
     tags: Mapped[list[Any]]
@@ -187,7 +201,10 @@ class ImageRow(Table):
 
 
 class FacetRow(Table):
-    """A value by which images can be found: a tag, a source, a model that has seen them, a category marked in them."""
+    """A value by which images can be found; `facets.py` says which there are.
+
+    `count` is the number of images that have it, without those deleted.
+    """
 
     __tablename__ = "facets"
     __table_args__ = (UniqueConstraint("project_id", "kind", "value"),)
@@ -196,6 +213,7 @@ class FacetRow(Table):
     project_id: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
     kind: Mapped[str]
     value: Mapped[str]
+    count: Mapped[int]
 
 
 class ImageFacetRow(Table):
@@ -233,9 +251,11 @@ class AnnotationRow(Table):
     """
 
     __tablename__ = "annotations"
+    __table_args__ = (UniqueConstraint("project_id", "id"),)
 
     number: Mapped[int] = mapped_column(SERIAL, primary_key=True)
-    id: Mapped[str] = mapped_column(unique=True)
+    id: Mapped[str]
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
     version: Mapped[int]
     image_number: Mapped[int] = mapped_column(ForeignKey("images.number", ondelete="CASCADE"), index=True)
     kind: Mapped[str]
@@ -290,11 +310,13 @@ class DeploymentRow(Table):
 
 
 class DetectorRow(Table):
-    """The last thing that a detector said about itself."""
+    """The last thing that a detector said about itself; `gaps` are the seconds between its last reports."""
 
     __tablename__ = "detectors"
 
     project_id: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
     id: Mapped[str] = mapped_column(primary_key=True)
+    first_seen: Mapped[datetime | None]
     received: Mapped[datetime]
+    gaps: Mapped[list[Any]] = mapped_column(server_default=EMPTY)
     status: Mapped[dict[str, Any]]

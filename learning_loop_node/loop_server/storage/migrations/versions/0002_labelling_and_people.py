@@ -29,6 +29,9 @@ def upgrade() -> None:
     _create_findings()
     _create_deployments()
     _create_people()
+    op.add_column("detectors", sa.Column("first_seen", sa.DateTime(), nullable=True))
+    op.add_column("detectors", sa.Column("gaps", sa.JSON(), server_default=sa.text("'[]'"), nullable=False))
+    op.execute("UPDATE detectors SET first_seen = received")
     _fill()
     for table in MADE_ANEW:
         op.drop_table(f"former_{table}")
@@ -51,8 +54,10 @@ def _create_images() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("source", sa.String(), nullable=True),
         sa.Column("created", sa.String(), nullable=True),
+        sa.Column("taken", sa.DateTime(), nullable=False),
         sa.Column("received", sa.DateTime(), nullable=False),
         sa.Column("changed", sa.DateTime(), nullable=False),
+        sa.Column("user", sa.String(), nullable=True),
         sa.Column("deleted", sa.DateTime(), nullable=True),
         sa.Column("name", sa.String(), nullable=True),
         sa.Column("tags", sa.JSON(), nullable=False),
@@ -66,9 +71,10 @@ def _create_images() -> None:
     _index("images", "sha256")
     _index("images", "deleted")
     _index("images", "project_id", "number")
-    _index("images", "project_id", "state", "number")
-    _index("images", "project_id", "set", "number")
-    _index("images", "project_id", "state", "set", "number")
+    _index("images", "project_id", "received")
+    _index("images", "project_id", "changed", "number")
+    _index("images", "project_id", "taken", "number")
+    _index("images", "project_id", "name")
 
 
 def _create_facets() -> None:
@@ -78,6 +84,7 @@ def _create_facets() -> None:
         sa.Column("project_id", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("value", sa.String(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
         _reference("facets", "project_id", "projects.id"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_facets")),
         sa.UniqueConstraint("project_id", "kind", "value", name=op.f("uq_facets_project_id_kind_value")),
@@ -113,6 +120,7 @@ def _create_findings() -> None:
         "annotations",
         sa.Column("number", SERIAL, nullable=False),
         sa.Column("id", sa.String(), nullable=False),
+        sa.Column("project_id", sa.String(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("image_number", SERIAL, nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
@@ -123,9 +131,10 @@ def _create_findings() -> None:
         sa.Column("created", sa.DateTime(), nullable=False),
         sa.Column("changed", sa.DateTime(), nullable=False),
         sa.Column("user", sa.String(), nullable=True),
+        _reference("annotations", "project_id", "projects.id"),
         _reference("annotations", "image_number", "images.number"),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_annotations")),
-        sa.UniqueConstraint("id", name=op.f("uq_annotations_id")),
+        sa.UniqueConstraint("project_id", "id", name=op.f("uq_annotations_project_id_id")),
     )
     _index("annotations", "image_number")
 
@@ -146,6 +155,7 @@ def _create_deployments() -> None:
 
 
 def _create_people() -> None:
+    op.add_column("users", sa.Column("disabled", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.create_table(
         "memberships",
         sa.Column("user_id", sa.String(), nullable=False),
@@ -163,6 +173,7 @@ def _create_people() -> None:
         sa.Column("user_id", sa.String(), nullable=True),
         sa.Column("organization", sa.String(), nullable=True),
         sa.Column("project_id", sa.String(), nullable=True),
+        sa.Column("role", sa.String(), nullable=True),
         sa.Column("made_by", sa.String(), nullable=False),
         sa.Column("created", sa.DateTime(), nullable=False),
         sa.Column("expires", sa.DateTime(), nullable=True),
@@ -180,8 +191,8 @@ def _fill() -> None:
     """Put back what was there."""
     kept = "id, project_id, idempotency_key, sha256, format, size_bytes, width, height, source, created, received, tags"
     op.execute(
-        f'INSERT INTO images ({kept}, "set", state, version, changed, properties) '
-        f"SELECT {kept}, \"set\", state, 1, received, '{{}}' FROM former_images ORDER BY received, id"
+        f'INSERT INTO images ({kept}, "set", state, version, taken, changed, properties) '
+        f"SELECT {kept}, \"set\", state, 1, received, received, '{{}}' FROM former_images ORDER BY received, id"
     )
     found = "kind, category_name, category_id, model_name, confidence, geometry"
     op.execute(
@@ -190,9 +201,9 @@ def _fill() -> None:
     )
     stated = "kind, category_name, category_id, geometry"
     op.execute(
-        f"INSERT INTO annotations (id, version, image_number, {stated}, properties, created, changed) "
-        f"SELECT {_made_id('former_annotations.id')}, 1, images.number, {_of('former_annotations', stated)}, '{{}}', "
-        "images.received, images.received FROM former_annotations "
+        f"INSERT INTO annotations (id, project_id, version, image_number, {stated}, properties, created, changed) "
+        f"SELECT {_made_id('former_annotations.id')}, images.project_id, 1, images.number, "
+        f"{_of('former_annotations', stated)}, '{{}}', images.received, images.received FROM former_annotations "
         "JOIN images ON images.id = former_annotations.image_id ORDER BY former_annotations.id"
     )
     op.execute(
@@ -202,16 +213,26 @@ def _fill() -> None:
     _fill_facets("source", "images.source", "images", "images.source IS NOT NULL")
     joined = "detections JOIN images ON images.number = detections.image_number"
     _fill_facets("model", "detections.model_name", joined, "1 = 1")
-    joined = "annotations JOIN images ON images.number = annotations.image_number"
-    _fill_facets("category", "annotations.category_id", joined, "annotations.category_id IS NOT NULL")
+    marked = (
+        "(SELECT image_number, category_id FROM annotations UNION SELECT image_number, category_id FROM detections) "
+        "AS marked JOIN images ON images.number = marked.image_number"
+    )
+    _fill_facets("category", "marked.category_id", marked, "marked.category_id IS NOT NULL")
+    annotated = "EXISTS (SELECT 1 FROM annotations WHERE annotations.image_number = images.number)"
+    _fill_facets("annotated", f"CASE WHEN {annotated} THEN 'yes' ELSE 'no' END", "images", "1 = 1")
+    _fill_facets("state", "images.state", "images", "1 = 1")
+    _fill_facets("set", 'images."set"', "images", "1 = 1")
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     entries = "json_each(images.tags) AS tag" if is_sqlite else "json_array_elements_text(images.tags) AS tag(value)"
     _fill_facets("tag", "tag.value", f"images, {entries}", "1 = 1")
+    op.execute(
+        "UPDATE facets SET count = (SELECT count(*) FROM image_facets WHERE image_facets.facet_id = facets.id)"
+    )
 
 
 def _fill_facets(kind: str, value: str, tables: str, condition: str) -> None:
     op.execute(
-        f"INSERT INTO facets (project_id, kind, value) SELECT DISTINCT images.project_id, '{kind}', {value} "
+        f"INSERT INTO facets (project_id, kind, value, count) SELECT DISTINCT images.project_id, '{kind}', {value}, 0 "
         f"FROM {tables} WHERE {condition}"
     )
     op.execute(
