@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+CHECKOUT = Path(__file__).parents[1]
 START_S = 30
 
 
@@ -35,15 +36,21 @@ class Child:
 
 @asynccontextmanager
 async def python_child(
-    *arguments: str, environment: Mapping[str, str], address: str, ready: str, must_start: bool = True
+    *arguments: str,
+    environment: Mapping[str, str],
+    address: str,
+    ready: str,
+    must_start: bool = True,
+    interpreter: str | Path = sys.executable,
+    folder: Path = CHECKOUT,
 ) -> AsyncIterator[Child]:
-    """Python with these arguments, run in the checkout and killed at the end if it still runs.
+    """Python with these arguments, by default ours and in the checkout; killed at the end if it still runs.
 
     Its URL is what the pattern `address` finds in its output; it is up when a line matches `ready`.
     """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, *arguments),
-        cwd=Path(__file__).parents[1],
+        *(interpreter, *arguments),
+        cwd=folder,
         env=environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -1,8 +1,9 @@
-"""A clock that the test moves."""
+"""A clock that the test moves, and one in a hurry."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 
 
 class ManualClock:
@@ -32,3 +33,16 @@ class ManualClock:
             raise asyncio.CancelledError
         self._now += seconds
         await asyncio.sleep(0)
+
+
+class HurriedClock:
+    """The real time, some times faster, for what goes over real sockets and would wait for minutes in between."""
+
+    def __init__(self, times_faster: float) -> None:
+        self._times_faster = times_faster
+
+    def now(self) -> float:
+        return time.monotonic() * self._times_faster
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / self._times_faster)
