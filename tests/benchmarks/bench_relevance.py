@@ -1,49 +1,54 @@
-"""How fast the relevance filter decides, alone and beside 0.27: `python -m tests.benchmarks.bench_relevance`.
-
-0.27 is run if `.peers/v27` is there, which takes most of a minute; ours runs five times before and five times after it.
-"""
+"""How fast the relevance filter decides, when it remembers much."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-import statistics
-import subprocess
-import sys
-from pathlib import Path
 
-from tests.benchmarks import relevance_workload
-from tests.peers import find_peer
+from .figures import Figure, Goal, Who
+from .servers import PROGRAMS, clean_environment
+from .turns import Bench
 
-REPEATS = 5
+QUICK_NAMES, NAMES = {"a": "one category"}, {"a": "one category", "abc": "three categories"}
 
 
-def main() -> None:
-    peer = find_peer("v27")
-    if peer is None:
-        print("without ratios: there is no .peers/v27/bin/python below the checkout")
-    for categories, name in (("a", "one category"), ("abc", "three categories")):
-        ours = [_run(Path(sys.executable), categories) for _ in range(REPEATS)]
-        theirs = _run(peer, categories) if peer else None
-        if theirs:
-            ours += [_run(Path(sys.executable), categories) for _ in range(REPEATS)]
-        _report(name, {key: statistics.median(result[key] for result in ours) for key in ours[0]}, theirs)
+async def measure(bench: Bench) -> list[Figure]:
+    figures = []
+    for categories, name in (QUICK_NAMES if bench.is_quick else NAMES).items():
+        # 0.27 takes half a minute, so that it has one turn, in the middle of those of ours.
+        order = [Who.OURS] * bench.turns(5)
+        order = [*order, *bench.servers.nodes[1:], *order]
+        found = [(who, await _run(bench, who, categories)) for who in order]
+        values = {
+            key: {who: [1000 * result[key] for whose, result in found if whose is who] for who in bench.servers.nodes}
+            for key in ("at_5000_s", "last_fifth_s")
+        }
+        per_s = {who: [1000 / ms for ms in found_ms] for who, found_ms in values["last_fifth_s"].items()}
+        figures += [
+            Figure(
+                what=f"relevance filter, 50 boxes of {name}, history of 5000",
+                unit="ms",
+                values=values["at_5000_s"],
+                goal=Goal(ratio=1 / 600, is_limit=True),
+            ),
+            Figure(
+                what=f"relevance filter, {name}, growing history, last fifth of 150 images",
+                unit="/s",
+                values=per_s,
+                goal=Goal(ratio=150),
+            ),
+        ]
+    return figures
 
 
-def _report(name: str, ours: dict[str, float], theirs: dict[str, float] | None) -> None:
-    at_5000_ms, per_s = ours["at_5000_ms"], ours["last_fifth_per_s"]
-    print(f"relevance filter, 50 boxes of {name}, history of 5000: {at_5000_ms:.3f} ms")
-    print(f"  growing history, last fifth of 150 images: {per_s:.0f}/s")
-    if theirs:
-        print(f"  0.27.0: {theirs['at_5000_ms']:.0f} ms, {theirs['last_fifth_per_s']:.1f}/s")
-        print(f"  ratios: {theirs['at_5000_ms'] / at_5000_ms:.0f}, {per_s / theirs['last_fifth_per_s']:.0f}")
-
-
-def _run(interpreter: Path, categories: str) -> dict[str, float]:
-    command = [str(interpreter), relevance_workload.__file__, categories]
-    answer = subprocess.run(command, capture_output=True, check=True, text=True)
-    # The predecessor logs to standard output when it is imported.
-    return json.loads(answer.stdout.splitlines()[-1])  # type: ignore[no-any-return]
-
-
-if __name__ == "__main__":
-    main()
+async def _run(bench: Bench, who: Who, categories: str) -> dict[str, float]:
+    process = await asyncio.create_subprocess_exec(
+        *(bench.servers.interpreter(who), PROGRAMS / "relevance.py", categories),
+        env=clean_environment(),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{who}: status {process.returncode}")
+    result: dict[str, float] = json.loads(output.splitlines()[-1])  # 0.27 logs there, too, when it is imported
+    return result

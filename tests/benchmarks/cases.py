@@ -1,0 +1,31 @@
+"""All cases by name, in the order of the table. To add one, write a file with `measure` and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from . import (
+    bench_about,
+    bench_batching,
+    bench_events,
+    bench_model,
+    bench_outbox,
+    bench_process,
+    bench_relevance,
+    bench_rest,
+)
+from .figures import Figure
+from .turns import Bench
+
+CASES: dict[str, Callable[[Bench], Awaitable[list[Figure]]]] = {
+    "rest": bench_rest.measure,
+    "batching": bench_batching.measure,
+    "events_raw": bench_events.measure_raw,
+    "events_jpeg": bench_events.measure_jpeg,
+    "outbox": bench_outbox.measure,
+    "relevance": bench_relevance.measure,
+    "about": bench_about.measure,
+    "model": bench_model.measure,
+    "process": bench_process.measure,
+    # The loop's, which have nobody to be compared with: bench_loop_*.
+}

@@ -1,0 +1,84 @@
+"""A detector as a user writes it; the same file runs ours and 0.27: `uvicorn detector:node`.
+
+`BENCH_LOGIC` says what a detection takes: `noop` nothing, `slow` 20·(1+0.1(n-1)) ms for a batch of n.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import Any
+
+from learning_loop_node import DetectorLogic, DetectorLogicFactory, DetectorNode
+from learning_loop_node.data_classes import BoxDetection, ImageMetadata, ImagesMetadata, ModelInformation
+
+TICK_S = 0.002
+
+
+class NoOp(DetectorLogic):
+    """Knows the answer already: one box of which it is sure."""
+
+    def evaluate(self, image: Any) -> ImageMetadata:
+        box = BoxDetection(
+            category_name="cup", x=10, y=20, width=30, height=40, model_name="1.0", confidence=0.9, category_id="cup"
+        )
+        return ImageMetadata(box_detections=[box])
+
+    def batch_evaluate(self, images: list[Any]) -> ImagesMetadata:
+        return ImagesMetadata(items=[self.evaluate(image) for image in images])
+
+
+class Slow(NoOp):
+    """Takes its time as a graphics card does: the second image of a batch costs a tenth of the first."""
+
+    max_batch_size = 64
+
+    def evaluate(self, image: Any) -> ImageMetadata:
+        return self.batch_evaluate([image]).items[0]
+
+    def batch_evaluate(self, images: list[Any]) -> ImagesMetadata:
+        time.sleep(0.02 * (1 + 0.1 * (len(images) - 1)))
+        return ImagesMetadata(items=[NoOp.evaluate(self, image) for image in images])
+
+
+class Factory(DetectorLogicFactory):
+    model_format = "bench"
+
+    async def build(self, model_info: ModelInformation) -> DetectorLogic:
+        return Slow() if os.environ["BENCH_LOGIC"] == "slow" else NoOp()
+
+
+class Watch:
+    """Notes the longest time in which the event loop came to nothing else."""
+
+    def __init__(self) -> None:
+        self.longest_s = 0.0
+        self._running: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self.longest_s = 0.0
+        self._running = self._running or asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        before = time.perf_counter()
+        while True:
+            await asyncio.sleep(TICK_S)
+            now = time.perf_counter()
+            self.longest_s = max(self.longest_s, now - before - TICK_S)
+            before = now
+
+
+node = DetectorNode("bench", Factory())
+watch = Watch()
+
+
+@node.post("/watch")
+async def start_watch() -> None:
+    watch.start()
+
+
+@node.get("/watch")
+async def longest_block() -> float:
+    """Seconds, since the watch was started."""
+    return watch.longest_s
