@@ -19,6 +19,7 @@ from ..api.front_page import add_front_page
 from ..api.operation import Operation
 from ..api.rest import add_error_replies, add_operations
 from ..api.sio import add_events, make_server, release_poll
+from ..api.traffic import Traffic
 from ..client.communicator import LoopCommunicator
 from ..client.data_exchanger import DataExchanger
 from ..client.http import LoopHttp
@@ -26,10 +27,13 @@ from ..client.loop import LoopClient
 from ..data_classes import Context, NodeStatus
 from ..errors import LoopError, NodeError
 from ..logs import NODE_LOGGER, configure_logging
+from ..runtime.allocator import keep_freed_memory
+from ..runtime.metrics import Metrics
 from ..runtime.services import Service, supervise
 from ..runtime.termination import Termination
 from ..settings import Settings, load_settings
 from .identity import node_uuid
+from .metrics import node_metrics
 from .operations import node_operations
 from .repeat import Repeat
 
@@ -93,6 +97,9 @@ class Node(FastAPI):
         self._application = SocketIoBeside(super().__call__, self.sio)
         self.sio.on("connect", self._on_client_connect)
         self.sio.on("disconnect", self._on_client_disconnect)
+        self.traffic = Traffic()
+        self.metrics = Metrics()
+        self.metrics.add(node_metrics(self))
         self._addresses = {"/docs": "All that it can be asked"}  # shown by the page at `/`
         add_error_replies(self)
         add_front_page(self, f"A {node_type} of a learning loop", self._addresses)
@@ -194,8 +201,8 @@ class Node(FastAPI):
     def _add(self, operations: Iterable[Operation[Any, Any]]) -> None:
         rows = list(operations)
         self._addresses |= {row.http.path: row.summary for row in rows if row.http and row.http.method == "GET"}
-        add_operations(self, rows)
-        add_events(self.sio, rows)
+        add_operations(self, rows, self.traffic)
+        add_events(self.sio, rows, self.traffic)
 
     async def _open(self, stack: AsyncExitStack) -> None:
         """Open what this kind of node needs, and leave its closing on the stack."""
@@ -206,6 +213,7 @@ class Node(FastAPI):
     @asynccontextmanager
     async def _lifespan(self) -> AsyncIterator[None]:
         self.termination.open()
+        keep_freed_memory()
         try:
             async with AsyncExitStack() as stack:
                 stack.push_async_callback(self._close_old_parts)

@@ -9,7 +9,7 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +25,11 @@ STOP_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server."""
+    """A running server; `folder` is its data folder."""
 
     process: asyncio.subprocess.Process
     port: int
+    folder: Path
 
     def memory_mb(self, field: str = "VmRSS") -> float:
         """What it has in memory now, or as `VmHWM` had at its peak."""
@@ -89,40 +90,33 @@ class Servers:
             yield servers
 
     async def launch_node(self, who: Who, loop: Server, logic: str = "noop") -> Server:
-        """Start a node without waiting for it; whoever calls this stops it."""
-        interpreter = self.interpreter(who)
-        return await self.launch("detector:node", interpreter, BENCH_LOGIC=logic, **self.node_environment(loop))
+        """Start a node that has a model, without waiting for it; whoever calls this stops it."""
+        environment = {"BENCH_LOGIC": logic, "LOOP_HOST": f"127.0.0.1:{loop.port}"}
+        return await self.launch("detector:node", self.interpreter(who), environment)
 
-    async def launch(self, app: str, interpreter: Path, **environment: str) -> Server:
+    async def launch() -> Server:
         """Start a server without waiting for it; whoever calls this stops it."""
+        self._count += 1
+        folder = self._folder / str(self._count)
+        put_model(folder)
+        project = {"DATA_FOLDER": str(folder), "LOOP_ORGANIZATION": "bench", "LOOP_PROJECT": "bench"}
         port = free_port()
         command = (interpreter, "-m", "uvicorn", app, "--app-dir", PROGRAMS, "--host", "127.0.0.1", "--port", str(port))
-        with (self._new_folder() / "log.txt").open("wb") as log:
+        with (folder / "log.txt").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 *command,
-                cwd=self._folder,  # not the checkout, which 0.27 must not find
-                env=clean_environment() | environment,
+                cwd=folder,  # not the checkout, which 0.27 must not find
+                env=clean_environment() | project | (environment or {}),
                 stdout=log,
                 stderr=log,
             )
-        return Server(process, port)
+        return Server(process, port, folder)
 
     def interpreter(self, who: Who) -> Path:
         if who is Who.THEIRS:
             assert self.peer is not None
             return self.peer
         return Path(sys.executable)
-
-    def node_environment(self, loop: Server) -> dict[str, str]:
-        """The variables of a node with a data folder of its own, in which there is a model."""
-        folder = self._new_folder()
-        put_model(folder)
-        return {
-            "DATA_FOLDER": str(folder),
-            "LOOP_HOST": f"127.0.0.1:{loop.port}",
-            "LOOP_ORGANIZATION": "bench",
-            "LOOP_PROJECT": "bench",
-        }
 
     @asynccontextmanager
     async def _running(self, server: Server) -> AsyncIterator[Server]:
@@ -131,12 +125,6 @@ class Servers:
             yield server
         finally:
             await server.stop()
-
-    def _new_folder(self) -> Path:
-        self._count += 1
-        folder = self._folder / str(self._count)
-        folder.mkdir()
-        return folder
 
 
 def put_model(data_folder: Path) -> None:

@@ -28,7 +28,8 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     global received
     method, path = scope["method"], scope["path"]
     if method == "POST" and path.endswith("/images"):
-        received += await count_images(receive)
+        arrived = await count_images(receive)
+        received += arrived
         await answer(send, ["ok"])
         return
     body = await whole_body(receive)
@@ -82,14 +83,15 @@ async def answer(send: Any, value: Any, status: int = 200) -> None:
 
 
 async def send_file(send: Any, file: Path) -> None:
+    size_bytes = (await asyncio.to_thread(file.stat)).st_size
     headers = [
         (b"content-type", b"application/zip"),
-        (b"content-length", str(file.stat().st_size).encode()),
+        (b"content-length", str(size_bytes).encode()),
         (b"content-disposition", f'attachment; filename="{file.name}"'.encode()),
         (b"x-content-sha256", (await asyncio.to_thread(sha256_of, file)).encode()),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    with file.open("rb") as content:
+    with await asyncio.to_thread(file.open, "rb") as content:
         while chunk := content.read(CHUNK_BYTES):
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
