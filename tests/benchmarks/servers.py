@@ -94,7 +94,7 @@ class Servers:
         environment = {"BENCH_LOGIC": logic, "LOOP_HOST": f"127.0.0.1:{loop.port}"}
         return await self.launch("detector:node", self.interpreter(who), environment)
 
-    async def launch() -> Server:
+    async def launch(self, app: str, interpreter: Path, environment: Mapping[str, str] | None = None) -> Server:
         """Start a server without waiting for it; whoever calls this stops it."""
         self._count += 1
         folder = self._folder / str(self._count)
