@@ -12,6 +12,10 @@ from tests.builders import jpeg, make_settings
 from tests.clock import ManualClock
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="try many times as much in tests/attack")
+
+
 @pytest.fixture(autouse=True)
 def _globals_restored() -> Iterator[None]:
     """User programs set `GLOBALS.data_folder`; a test that does so leaves nothing behind."""

@@ -5,7 +5,7 @@ Plain JPEG goes through simplejpeg, which is faster and leaves the interpreter f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any
 
@@ -19,12 +19,12 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from ..errors import InvalidImageError, TooLargeError
-from .header import ORIENTATION_TAG, ImageHeader, read_header
+from .header import ImageHeader, orientation_of, read_header
 from .raw import LARGEST_PIXELS
 
 Pixels = NDArray[np.uint8]  # H×W×3, RGB
 
-_USUAL_SCANS = 20  # of a progressive JPEG, at most; each scan is a pass over all pixels
+_USUAL_SCANS = 20  # of a JPEG, at most; each scan is a pass over all pixels
 _MAX_SCANNED_PIXELS = 1_280_000_000  # of all scans, where there are more; about two seconds
 
 
@@ -37,10 +37,9 @@ def decode(data: bytes, *, max_pixels: int = LARGEST_PIXELS) -> Pixels:
 
 
 def _decode_jpeg(data: bytes, header: ImageHeader) -> Pixels:
-    if header.is_progressive:
-        scans = data.count(b"\xff\xda")
-        if scans > _USUAL_SCANS and scans * header.width * header.height > _MAX_SCANNED_PIXELS:
-            raise InvalidImageError(f"the JPEG has {scans} scans, too many for its size")
+    scans = data.count(b"\xff\xda")
+    if scans > _USUAL_SCANS and scans * header.width * header.height > _MAX_SCANNED_PIXELS:
+        raise InvalidImageError(f"the JPEG has {scans} scans, too many for its size")
     if header.channels == 4:  # libjpeg knows no way from CMYK to RGB
         return _decode_with_pillow(data, header)
     try:
@@ -66,14 +65,16 @@ _STRIP_BYTES = 256 * 1024
 
 
 def _decode_with_pillow(data: bytes, header: ImageHeader) -> Pixels:
+    if header.exif_places:
+        data = _without_exif(data, header)
     try:
         with _PILLOW[header.format](BytesIO(data)) as image:
             if image.size != (header.width, header.height):
                 raise InvalidImageError(f"the {header.format} image contradicts itself about its size")
             image.load()
-            orientation = _pillow_orientation(image) if header.format == "png" else header.orientation
+            orientation = _orientation_of_png(image.info) if header.format == "png" else header.orientation
             image.info.pop("transparency", None)  # it would only warn that it is dropped
-            pixels = _pixels_of(image.convert("RGB"))
+            pixels = _pixels_of(image)
     except InvalidImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -85,24 +86,34 @@ def _decode_with_pillow(data: bytes, header: ImageHeader) -> Pixels:
     return _upright(pixels, orientation)
 
 
+def _without_exif(data: bytes, header: ImageHeader) -> bytes:
+    """The JPEG with its EXIF data made unknown: Pillow would read all tags, of which each may claim all bytes."""
+    changed = bytearray(data)
+    for place in header.exif_places:
+        changed[place : place + 4] = b"none"
+    return bytes(changed)
+
+
 def _pixels_of(image: Image.Image) -> Pixels:
-    """The array of an RGB image, copied strip by strip: as a whole it takes five times as long and twice the memory."""
+    """The RGB array of an image, strip by strip: as a whole it takes five times as long and up to thrice the memory."""
     width, height = image.size
     pixels = np.empty((height, width, 3), np.uint8)
     rows = max(1, _STRIP_BYTES // (3 * width))
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
-        pixels[top:bottom] = np.asarray(image.crop((0, top, width, bottom)))
+        pixels[top:bottom] = np.asarray(image.crop((0, top, width, bottom)).convert("RGB"))
     return pixels
 
 
-def _pillow_orientation(image: Image.Image) -> int:
-    """What stands behind the pixels of a PNG, or in ImageMagick's old text form, is known only now."""
-    try:
-        found = image.getexif().get(ORIENTATION_TAG, 1)
-    except Exception:  # broken EXIF is no reason to refuse the pixels
-        return 1
-    return found if isinstance(found, int) else 1
+def _orientation_of_png(info: Mapping[str | tuple[int, int], Any]) -> int:
+    """What stands behind the pixels of a PNG, or in ImageMagick's old text form, is known only when all is read."""
+    exif, xmp = info.get("exif"), info.get("XML:com.adobe.xmp", b"")
+    if exif is None:
+        try:
+            exif = bytes.fromhex("".join(str(info.get("Raw profile type exif", "")).split("\n")[3:]))
+        except ValueError:  # broken EXIF is no reason to refuse the pixels
+            exif = b""
+    return orientation_of(exif, xmp.encode() if isinstance(xmp, str) else xmp)
 
 
 _TURNED: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {

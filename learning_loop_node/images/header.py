@@ -10,6 +10,7 @@ from ..errors import InvalidImageError, TooLargeError
 
 _MAX_SEGMENTS = 4096  # of a JPEG before its pixels; a large colour profile takes 255
 _MAX_CHUNKS = 64  # of a PNG or WebP, looked at for the orientation
+_LARGEST_SIDE = 65_535  # what a JPEG can have, which is what all become
 _MAX_METADATA_BYTES = 2**20  # EXIF or XMP, looked at for the orientation
 
 
@@ -17,7 +18,8 @@ _MAX_METADATA_BYTES = 2**20  # EXIF or XMP, looked at for the orientation
 class ImageHeader:
     """What an image says of itself before its pixels. `width` and `height` are as stored, before it is turned upright.
 
-    `orientation` is EXIF's, 1 to 8; 1 is upright. `channels` and `is_progressive` are told of JPEG only.
+    `orientation` is EXIF's, 1 to 8; 1 is upright. `channels`, `is_progressive` and `exif_places` (where EXIF data
+    begins) are told of JPEG only.
     """
 
     format: str  # 'jpeg', 'png', 'webp' or 'bmp'
@@ -26,6 +28,7 @@ class ImageHeader:
     orientation: int = 1
     channels: int = 3
     is_progressive: bool = False
+    exif_places: tuple[int, ...] = ()
 
 
 def read_header(data: bytes, *, max_pixels: int) -> ImageHeader:
@@ -41,6 +44,8 @@ def check_pixels(width: int, height: int, max_pixels: int) -> None:
         raise TooLargeError(
             f"the image has {width}×{height} = {width * height} pixels, the limit MAX_IMAGE_PIXELS is {max_pixels}"
         )
+    if max(width, height) > _LARGEST_SIDE:
+        raise TooLargeError(f"the image has {width}×{height} pixels, no side may have more than {_LARGEST_SIDE}")
 
 
 def _header_of(data: bytes) -> ImageHeader:
@@ -75,6 +80,7 @@ _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 def _jpeg_header(data: bytes) -> ImageHeader:
     """Follow the segments up to the first scan, as libjpeg does, and see that the last scan is not cut off."""
     position, frame, is_progressive, exif, xmp = 2, -1, False, b"", b""
+    places: tuple[int, ...] = ()
     for _ in range(_MAX_SEGMENTS):
         if data[position] != 0xFF:
             position = data.find(b"\xff", position)
@@ -96,6 +102,7 @@ def _jpeg_header(data: bytes) -> ImageHeader:
             segment = data[position + 2 : position + length]
             if segment.startswith(b"Exif\0\0"):
                 exif = exif + segment[6:] if exif else segment
+                places = (*places, position + 2)
                 if len(exif) > _MAX_METADATA_BYTES:
                     raise InvalidImageError(f"the JPEG has more than {_MAX_METADATA_BYTES} bytes of EXIF data")
             elif segment.startswith(_XMP_IN_JPEG):
@@ -110,8 +117,8 @@ def _jpeg_header(data: bytes) -> ImageHeader:
     if data.rfind(b"\xff\xd9", position) < 0:
         raise InvalidImageError("the JPEG is truncated: its end marker is missing")
     height, width, channels = _frame_at(data, frame)
-    orientation = _orientation(exif, xmp) if exif or xmp else 1
-    return ImageHeader("jpeg", width, height, orientation, channels, is_progressive)
+    orientation = orientation_of(exif, xmp) if exif or xmp else 1
+    return ImageHeader("jpeg", width, height, orientation, channels, is_progressive, places)
 
 
 def _png_header(data: bytes) -> ImageHeader:
@@ -130,7 +137,7 @@ def _png_header(data: bytes) -> ImageHeader:
         elif name == b"iTXt" and data.startswith(b"XML:com.adobe.xmp\0", position + 8):
             xmp = _metadata(data, position + 8, length)
         position += 12 + length
-    return ImageHeader("png", width, height, _orientation(exif, xmp))
+    return ImageHeader("png", width, height, orientation_of(exif, xmp))
 
 
 _WEBP_METADATA = 0x08 | 0x04  # flags for EXIF and XMP; libwebp passes over what is not announced
@@ -158,9 +165,11 @@ def _webp_header(data: bytes) -> ImageHeader:
         if name in chunks:
             chunks[name] = _metadata(data, position + 8, length)
         position += 8 + length + (length & 1)
-    return ImageHeader("webp", width, height, _orientation(chunks[b"EXIF"], chunks[b"XMP "]))
+    return ImageHeader("webp", width, height, orientation_of(chunks[b"EXIF"], chunks[b"XMP "]))
 
 
+_RUN_LENGTHS = (b"\x01\0\0\0", b"\x02\0\0\0")
+_MAX_RUN_LENGTHS = 4_000_000  # Pillow unpacks them in Python: about a second
 _BMP_HEADER_SIZES = frozenset(struct.pack("<I", size) for size in (12, 40, 52, 56, 64, 108, 124))
 
 
@@ -169,6 +178,11 @@ def _bmp_header(data: bytes) -> ImageHeader:
         width, height = struct.unpack_from("<HH", data, 18)
     else:
         width, height = struct.unpack_from("<Ii", data, 18)  # a negative height means: from top to bottom
+    is_packed = data[14] >= 40 and data[30:34] in _RUN_LENGTHS
+    if is_packed and max(width * abs(height), len(data)) > _MAX_RUN_LENGTHS:
+        raise InvalidImageError(
+            f"the BMP is packed by run lengths, read only up to {_MAX_RUN_LENGTHS} pixels and bytes; send a PNG"
+        )
     return ImageHeader("bmp", width, abs(height))
 
 
@@ -181,11 +195,11 @@ def _metadata(data: bytes, start: int, length: int) -> bytes:
 
 _XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
-ORIENTATION_TAG = 0x0112
+_ORIENTATION_TAG = 0x0112
 _EXIF_INTEGERS = {3: "H", 4: "I", 8: "h", 9: "i"}  # SHORT, LONG and their signed kin
 
 
-def _orientation(exif: bytes, xmp: bytes) -> int:
+def orientation_of(exif: bytes, xmp: bytes) -> int:
     """1 to 8. EXIF counts before XMP, as in Pillow; what cannot be read counts as upright."""
     try:
         found = _exif_orientation(exif)
@@ -205,6 +219,6 @@ def _exif_orientation(exif: bytes) -> int | None:
     (count,) = struct.unpack_from(f"{order}H", tiff, start)
     for entry in range(start + 2, min(start + 2 + 12 * count, len(tiff) - 11), 12):
         tag, kind, values = struct.unpack_from(f"{order}HHI", tiff, entry)
-        if tag == ORIENTATION_TAG and values == 1 and kind in _EXIF_INTEGERS:
+        if tag == _ORIENTATION_TAG and values == 1 and kind in _EXIF_INTEGERS:
             return int(struct.unpack_from(order + _EXIF_INTEGERS[kind], tiff, entry + 8)[0])
     return None

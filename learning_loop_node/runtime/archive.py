@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 from uuid import uuid4
 
 from ..errors import ArchiveRefusedError, InvalidRequestError, RefusedError, StorageFullError
@@ -51,7 +52,7 @@ def unpack(archive: Path, folder: Path, *, limits: ArchiveLimits | None = None) 
     make_folder(folder)
     try:
         with _translated(archive), archive.open("rb") as file:
-            _check_directory_size(file_size=archive.stat().st_size, tail=_tail_of(archive), limits=limits)
+            _check_directory(file, archive.stat().st_size, limits)
             with zipfile.ZipFile(file) as source:
                 entries = _checked_entries(source, archive.stat().st_size, limits)
                 _check_free_space(folder, entries, limits)
@@ -109,31 +110,43 @@ _LARGEST_PATH = 1024  # bytes
 _LARGEST_NAME = 255  # bytes, as file systems have it
 _DRIVE = re.compile(r"[A-Za-z]:")
 _NO_CONTENT = "__MACOSX"  # what macOS adds when somebody packs a folder there
+_LARGEST_REASON = 150  # characters of what zipfile says, which may repeat names
+_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
-def _tail_of(archive: Path) -> bytes:
-    with archive.open("rb") as file:
-        file.seek(max(0, archive.stat().st_size - _END_BYTES))
-        return file.read()
-
-
-def _check_directory_size(*, file_size: int, tail: bytes, limits: ArchiveLimits) -> None:
-    """Look at the announced size of the directory, which zipfile reads as a whole."""
+def _check_directory(file: BinaryIO, file_size: int, limits: ArchiveLimits) -> None:
+    """Bound the directory and count its lines before zipfile reads it as a whole and makes an object of each line."""
+    tail_start = max(0, file_size - _END_BYTES)
+    file.seek(tail_start)
+    tail = file.read()
     end = tail.rfind(_END_RECORD)
     if end < 0 or len(tail) - end < _END_RECORD_BYTES:
         raise ArchiveRefusedError("not a zip archive, or one that is cut off")
     (directory_bytes,) = struct.unpack_from("<I", tail, end + 12)
-    if end >= 76 and tail[end - 20 : end - 16] == b"PK\x06\x07":
-        (directory_bytes,) = struct.unpack_from("<Q", tail, end - 76 + 40)
-    if directory_bytes > min(file_size, limits.max_entries * _LARGEST_DIRECTORY_ENTRY):
+    if tail[end - 20 : end - 16] == b"PK\x06\x07":
+        end -= 76
+        if end < 0 or tail[end : end + 4] != b"PK\x06\x06":  # where zipfile looks for it depends on Python's version
+            raise ArchiveRefusedError("its zip64 record is not where it should be")
+        (directory_bytes,) = struct.unpack_from("<Q", tail, end + 40)
+    directory_start = tail_start + end - directory_bytes
+    if directory_start < 0 or directory_bytes > limits.max_entries * _LARGEST_DIRECTORY_ENTRY:
         raise ArchiveRefusedError(f"the directory claims {directory_bytes} bytes, which is too much")
+    file.seek(directory_start)
+    count = _count_of_lines(file.read(directory_bytes))
+    if count > limits.max_entries:
+        raise ArchiveRefusedError(f"{count} entries, the limit is {limits.max_entries}")
+
+
+def _count_of_lines(directory: bytes) -> int:
+    position = count = 0
+    while directory.startswith(b"PK\x01\x02", position) and position + 46 <= len(directory):
+        position += 46 + sum(struct.unpack_from("<HHH", directory, position + 28))
+        count += 1
+    return count
 
 
 def _checked_entries(source: zipfile.ZipFile, archive_bytes: int, limits: ArchiveLimits) -> list[_Entry]:
-    infos = source.infolist()
-    if len(infos) > limits.max_entries:
-        raise ArchiveRefusedError(f"{len(infos)} entries, the limit is {limits.max_entries}")
-    entries = []
+    infos, entries = source.infolist(), []
     for info in infos:
         path = _path_of(info, limits)
         _check_kind(info)
@@ -197,8 +210,10 @@ def _check_overlap(source: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> Non
     for info in sorted(infos, key=lambda info: info.header_offset):
         if info.header_offset < end:
             raise ArchiveRefusedError(f"{_shown(info)} overlaps with another entry")
-        source.fp.seek(info.header_offset)
-        header = source.fp.read(30)
+        header = b""
+        if info.header_offset < source.start_dir:  # zip64 has room for places that no file can have
+            source.fp.seek(info.header_offset)
+            header = source.fp.read(30)
         if len(header) < 30 or header[:4] != b"PK\x03\x04":
             raise ArchiveRefusedError(f"{_shown(info)} is not where the directory says")
         end = info.header_offset + 30 + sum(struct.unpack_from("<HH", header, 26)) + info.compress_size
@@ -256,8 +271,8 @@ def _extract(source: zipfile.ZipFile, entries: list[_Entry], folder: Path) -> li
 def _write(source: zipfile.ZipFile, info: zipfile.ZipInfo, file: Path) -> None:
     written = 0
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-    with source.open(info) as content, os.fdopen(descriptor, "wb") as target:
-        while block := content.read(MEBIBYTE):
+    with os.fdopen(descriptor, "wb") as target:
+        for block in _blocks(source, info):
             written += len(block)
             if written > info.file_size:
                 raise ArchiveRefusedError(f"{_shown(info)} is longer than the directory says")
@@ -266,6 +281,17 @@ def _write(source: zipfile.ZipFile, info: zipfile.ZipInfo, file: Path) -> None:
         os.fsync(target.fileno())
     if written != info.file_size:
         raise ArchiveRefusedError(f"{_shown(info)} is shorter than the directory says")
+
+
+def _blocks(source: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    """The content of an entry; what is wrong with it is told with its name."""
+    try:
+        with source.open(info) as content:
+            while block := content.read(MEBIBYTE):
+                yield block
+    except _BROKEN as error:
+        reason = str(error) or type(error).__name__
+        raise ArchiveRefusedError(f"{_shown(info)} is broken: {reason[:_LARGEST_REASON]}") from error
 
 
 def _empty(folder: Path) -> None:
@@ -281,16 +307,9 @@ def _translated(archive: Path) -> Iterator[None]:
     """Let what zipfile and the disk raise become our errors."""
     try:
         yield
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        struct.error,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        ValueError,
-    ) as error:
-        raise ArchiveRefusedError(f"{archive.name} is broken: {error or type(error).__name__}") from error
+    except _BROKEN as error:
+        reason = str(error) or type(error).__name__
+        raise ArchiveRefusedError(f"{archive.name} is broken: {reason[:_LARGEST_REASON]}") from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFullError(f"no room to unpack {archive.name}: {error}") from error
