@@ -24,15 +24,25 @@ from learning_loop_node.detector.maintenance import maintenance_operations
 from learning_loop_node.detector.operations import DETECT_OPTIONS, UPLOAD_OPTIONS, detector_operations
 from learning_loop_node.helpers.entrypoint import node_parser
 from learning_loop_node.loop_server.loop import Loop
-from learning_loop_node.loop_server.operations import deployment, detectors, health, images, login, models, projects
+from learning_loop_node.loop_server.operations import (
+    categories,
+    deployment,
+    detectors,
+    health,
+    images,
+    login,
+    models,
+    projects,
+)
 from learning_loop_node.node.operations import node_operations
+from learning_loop_node.runtime.metrics import Metric
 from learning_loop_node.settings import ENVIRONMENT, LoopServerSettings, Settings
 from tests.nodes import BoxesFactory
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 NONE = "–"
-HEADERS = ("variable", "endpoint", "count", "code", "command", "exit status")
+HEADERS = ("variable", "endpoint", "count", "code", "command", "exit status", "metric")
 
 
 @pytest.fixture
@@ -69,7 +79,7 @@ def test_backdoor_operations_are_marked(node: DetectorNode):
 
 def test_endpoints_of_the_loop(tmp_path: Path):
     loop = Loop(LoopServerSettings(data_folder=tmp_path))
-    resources = (deployment, detectors, health, images, login, models, projects)
+    resources = (categories, deployment, detectors, health, images, login, models, projects)
     rows = [row for resource in resources for row in resource.endpoints(loop)]
     documented = table("Endpoints of the loop")
     expected = [FRONT_PAGE, *(f"{row.method} {row.path}" for row in rows)]
@@ -79,6 +89,11 @@ def test_endpoints_of_the_loop(tmp_path: Path):
 
 def test_counts(node: DetectorNode):
     assert [name for name, _ in table("What `/status` counts")] == list(flat(node.get_counts()))
+
+
+def test_metrics_of_a_detector(node: DetectorNode):
+    expected = [documented_as(metric) for metric in node.metrics.rows]
+    assert [tuple(row[:3]) for row in table("Metrics of a detector node")] == expected
 
 
 def test_errors():
@@ -148,6 +163,11 @@ def shown(value: Any) -> str:
 def places_of(operation: Operation[Any, Any]) -> tuple[str, str]:
     http = operation.http
     return f"{http.method} {http.path}" if http else NONE, operation.event or NONE
+
+
+def documented_as(metric: Metric) -> tuple[str, str, str]:
+    labels = metric.labels if len(metric.labels) < 2 else [f"`{label}`" for label in metric.labels]
+    return metric.name, metric.kind.value, ", ".join(labels) or NONE
 
 
 def flat(counts: dict[str, Any]) -> Iterator[str]:

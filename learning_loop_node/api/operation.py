@@ -61,6 +61,15 @@ class Operation(Generic[R, A]):
     read_event: Callable[..., R] | None = None
     reply_event: Callable[[A], Any] = lambda result: result
 
+    @property
+    def name(self) -> str:
+        """What it is called where it is counted: its event, or its path, with the method unless that is GET."""
+        if self.event is not None:
+            return self.event
+        assert self.http is not None, "an operation has a path or an event"
+        path = self.http.path.strip("/").replace("/", "_")
+        return path if self.http.method == "GET" else f"{self.http.method.lower()}_{path}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:

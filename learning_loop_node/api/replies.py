@@ -71,6 +71,12 @@ def text_reply(result: Any) -> Response:
     return Response(str(result), media_type="text/plain; charset=utf-8")
 
 
+def metrics_reply(exposition: tuple[bytes, str]) -> Response:
+    """Metrics as text of this content type."""
+    content, content_type = exposition
+    return Response(content, headers={"Content-Type": content_type})
+
+
 def error_reply(error: Exception) -> Response:
     """An error as HTTP response: `{"detail": text, "code": name}`."""
     text, code = _describe(error)
@@ -97,22 +103,39 @@ def error_acknowledgement(error: Exception) -> dict[str, Any]:
     return {"success": False, "error_msg": text, "payload": None, "code": code}
 
 
+def outcome_of(error: BaseException) -> str:
+    """The code of an error as its reply names it, for counting."""
+    match error:
+        case NodeError():
+            return error.code
+        case RequestValidationError():
+            return "invalid_request"
+        case HTTPException():
+            return _name_of_status(error.status_code)
+        case _:
+            return INTERNAL
+
+
 def _status_with_validation(error: Exception) -> HTTPStatus:
     return HTTPStatus.UNPROCESSABLE_ENTITY if isinstance(error, RequestValidationError) else status_of(error)
 
 
 def _describe(error: Exception) -> tuple[str, str]:
     """What to say about an error, and its name. Of what is not ours, nothing leaves the process but the log."""
+    return _text_of(error), outcome_of(error)
+
+
+def _text_of(error: Exception) -> str:
     match error:
         case NodeError():
-            return str(error), error.code
+            return str(error)
         case RequestValidationError():
-            return "; ".join(_field_text(entry) for entry in error.errors()), "invalid_request"
+            return "; ".join(_field_text(entry) for entry in error.errors())
         case HTTPException():
-            return str(error.detail), _name_of_status(error.status_code)
+            return str(error.detail)
         case _:
             logger.error("unexpected error", exc_info=error)
-            return "internal error; the log of the process says more", INTERNAL
+            return "internal error; the log of the process says more"
 
 
 def _name_of_status(status: int) -> str:

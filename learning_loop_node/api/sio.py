@@ -12,9 +12,10 @@ import socketio
 from engineio.packet import NOOP, Packet
 
 from ..data_classes import codec
-from ..errors import InvalidDataError, InvalidRequestError, NodeError
+from ..errors import InvalidDataError, InvalidRequestError
 from .operation import Nothing, Operation
-from .replies import error_event
+from .replies import error_event, outcome_of
+from .traffic import CANCELLED, OK, Traffic
 
 logger = logging.getLogger(__name__)
 
@@ -55,11 +56,14 @@ def make_server() -> socketio.AsyncServer:
     )
 
 
-def add_events(server: socketio.AsyncServer, operations: Iterable[Operation[Any, Any]]) -> None:
+def add_events(
+    server: socketio.AsyncServer, operations: Iterable[Operation[Any, Any]], traffic: Traffic | None = None
+) -> None:
     """Answer each event of the table through its acknowledgement."""
+    traffic = traffic or Traffic()
     for operation in operations:
         if operation.event is not None:
-            server.on(operation.event, _handler_of(operation))
+            server.on(operation.event, _handler_of(operation, traffic))
 
 
 async def release_poll(server: socketio.AsyncServer, sid: str) -> None:
@@ -69,25 +73,38 @@ async def release_poll(server: socketio.AsyncServer, sid: str) -> None:
         await connection.send(Packet(NOOP))
 
 
-def _handler_of(operation: Operation[Any, Any]) -> Callable[..., Awaitable[Any]]:
+def _handler_of(operation: Operation[Any, Any], traffic: Traffic) -> Callable[..., Awaitable[Any]]:
     read: Callable[..., Any] = operation.read_event or _read_nothing
     run, reply = operation.run, operation.reply_event
+    recorder, now = traffic.of(operation.name, "socketio"), traffic.now
 
     async def handle(_sid: str, *arguments: Any) -> Any:
+        began = now()
+        recorder.received += 1
+        outcome = CANCELLED
         try:
+            asked = read(*arguments)
+            recorder.reading.observe(now() - began)
             # Written here, where a result that cannot be JSON is still an error; it also spares python-socketio its
             # search for binary parts.
-            return orjson.Fragment(codec.to_json(reply(await run(read(*arguments)))))
-        except NodeError as error:
+            answer = orjson.Fragment(codec.to_json(reply(await run(asked))))
+            outcome = OK
+            return answer
+        except Exception as raised:
+            error = _named(raised, operation)
+            outcome = outcome_of(error)
             return error_event(error)
-        except TypeError as error:
-            if error.__traceback__ and error.__traceback__.tb_next is None:
-                return error_event(InvalidRequestError(f"the event {operation.event} got a wrong number of arguments"))
-            return error_event(error)
-        except Exception as error:
-            return error_event(error)
+        finally:
+            recorder.answered(outcome, now() - began)
 
     return handle
+
+
+def _named(error: Exception, operation: Operation[Any, Any]) -> Exception:
+    """A `TypeError` that comes from the call of the reader itself is the sender's fault."""
+    if isinstance(error, TypeError) and error.__traceback__ and error.__traceback__.tb_next is None:
+        return InvalidRequestError(f"the event {operation.event} got a wrong number of arguments")
+    return error
 
 
 def _read_nothing(*_arguments: Any) -> Nothing:

@@ -32,6 +32,7 @@ from .detector_logic import DetectorLogic, DetectorLogicFactory
 from .inference import Inference
 from .intake import Intake
 from .maintenance import maintenance_operations
+from .metrics import detector_metrics
 from .model_store import ModelStore
 from .model_updates import ModelUpdates
 from .operations import detector_operations
@@ -112,6 +113,7 @@ class DetectorNode(Node):
         )
         self._is_heard = False  # whether the loop took the last status
         self._add(detector_operations(self))
+        self.metrics.add(detector_metrics(self))
         if use_backdoor_controls or settings.node.use_backdoor_controls:
             self._add(maintenance_operations(self))
 

@@ -37,6 +37,7 @@ from ..settings import DetectorSettings
 from .active_model import Loaded
 from .ready_queue import Exclusive, Job, ReadyQueue
 from .result_check import check_batch, check_metadata
+from .stages import Stages
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +120,7 @@ class Inference:
         self._trouble = Trouble(self._clock)
         self.pending = 0
         self.counts = Counts()
+        self.stages = Stages()
 
     def note_refusal(self) -> None:
         """Count a request whose image was refused before it came here."""
@@ -214,6 +216,7 @@ class Inference:
         expiry = None if timeout_s is None else self._loop.call_later(max(timeout_s, 0), self._expire, job, timeout_s)
         self.pending += len(job.images)
         self._open_jobs.add(job)
+        job.queued_at = self._clock.now()
         if any(isinstance(image, bytes) for image in job.images):
             self._to_decode.put(job)
         else:
@@ -251,11 +254,15 @@ class Inference:
         if job.future.done():
             self._post([(job, None, None)])
             return
+        began = self._clock.now()
+        job.waited_s = began - job.queued_at
         try:
             job.pixels = [decode(image) if isinstance(image, bytes) else image for image in job.images]
         except (NodeError, MemoryError) as error:
             self._post([(job, None, error)])
         else:
+            job.queued_at = self._clock.now()
+            job.decode_s = job.queued_at - began
             self._ready.put(job)
 
     # --- inference thread
@@ -265,8 +272,8 @@ class Inference:
             if isinstance(first, Exclusive):
                 self._run_function(first)  # not watched: to load a model may take longer than any detection should
             else:
-                self._busy_since = self._clock.now()
-                self._infer(first)
+                self._busy_since = began = self._clock.now()
+                self._infer(first, began)
                 self._busy_since = None
             del first
 
@@ -278,7 +285,7 @@ class Inference:
         else:
             self._post([(work, None, None)])
 
-    def _infer(self, first: Job) -> None:
+    def _infer(self, first: Job, began: float) -> None:
         """Run the logic on this job and on those like it that wait, and post what comes out."""
         try:
             model = self._require()
@@ -292,6 +299,10 @@ class Inference:
             outcomes.append(self._outcome(model, current[0]))
         elif current:
             outcomes += self._outcomes_together(model, current)
+        took_s = self._clock.now() - began
+        for job in current:
+            job.waited_s += max(0.0, began - job.queued_at)
+            job.inference_s = took_s
         self._post(outcomes)
 
     def _outcomes_together(self, model: Loaded, jobs: list[Job]) -> list[_Outcome]:
@@ -302,7 +313,7 @@ class Inference:
             if not isinstance(error, NotImplementedError) and self._trouble.is_news(f"together: {error}"):
                 logger.warning("batch_evaluate failed on %d images, trying one by one: %s", len(jobs), error)
             return [self._outcome(model, job) for job in jobs]
-        self.counts.batches += 1
+        self._note_call(len(jobs))
         return [self._checked(model, job, [item]) for job, item in zip(jobs, items, strict=True)]
 
     def _outcome(self, model: Loaded, job: Job) -> _Outcome:
@@ -318,8 +329,12 @@ class Inference:
                 logger.exception("the detector logic failed; the same again is logged once an hour")
             cause = error if isinstance(error, DetectionFailedError) else _named(error)
             return job, None, cause
-        self.counts.batches += 1
+        self._note_call(len(items))
         return self._checked(model, job, items)
+
+    def _note_call(self, images: int) -> None:
+        self.counts.batches += 1
+        self.stages.batch.observe(images)
 
     def _checked(self, model: Loaded, job: Job, items: list[ImageMetadata]) -> _Outcome:
         try:
@@ -343,12 +358,14 @@ class Inference:
             if isinstance(work, Job):
                 self.pending -= len(work.images)
                 self._open_jobs.discard(work)
+                self.stages.note(work)
+            if work.future.done():  # somebody else has answered, and counted it
+                continue
+            if isinstance(work, Job):
                 if error is None and result is not None:
                     self.counts.images += len(work.images)
                 elif error is not None:
                     self.counts.failed += 1
-            if work.future.done():
-                continue
             if error is not None:
                 work.future.set_exception(error)
             else:

@@ -97,6 +97,7 @@ class ModelUpdates:
         self.loop_deployment_target: ModelInformation | None = None
         self.errors: dict[str, str] = {}
         self.target_problem: str | None = None
+        self.refused_count = 0
         self._store = store
         self._client = client
         self._host = host
@@ -266,6 +267,7 @@ class ModelUpdates:
     def _fail(self, attempt: Attempt, error: NodeError) -> None:
         version = attempt.target.version
         if attempt.is_refused:
+            self.refused_count += 1
             self._set_error(f"model {version} is refused until another one is wanted or somebody asks again: {error}")
             return
         attempt.failures += 1

@@ -19,12 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """The images of one request on their way. `explicit` ones were sent as a batch and stay one call."""
+    """The images of one request on their way. `explicit` ones were sent as a batch and stay one call.
+
+    `queued_at` is when it came into the queue in which it waits; the seconds say how it fared before.
+    """
 
     images: Sequence[ImageInput]
     future: asyncio.Future[Detected]
     explicit: bool
     pixels: list[np.ndarray] = field(default_factory=list)
+    queued_at: float = 0.0
+    waited_s: float = 0.0
+    decode_s: float | None = None
+    inference_s: float | None = None
 
     @property
     def size_bytes(self) -> int:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..api.operation import Http, Nothing, Operation, read_nothing
-from ..api.replies import json_reply
+from ..api.replies import json_reply, metrics_reply
 from ..errors import BadModeError, InvalidRequestError, TooLargeError
 from ..logs import NODE_LOGGER
 
@@ -33,6 +33,9 @@ def node_operations(node: Node) -> list[Operation[Any, Any]]:
 
     async def tell_ready(_: Nothing) -> dict[str, str]:
         return node.readiness()
+
+    async def tell_metrics(accept: str) -> tuple[bytes, str]:
+        return await node.metrics.exposition(accept)
 
     return [
         Operation(
@@ -59,6 +62,12 @@ def node_operations(node: Node) -> list[Operation[Any, Any]]:
             summary="Whether the node can do its work; 503 names what is missing",
             http=Http(method="GET", path="/readyz", read=read_nothing, reply=_reply_ready),
         ),
+        Operation(
+            request=str,
+            run=tell_metrics,
+            summary="Counts and latencies in the text format of Prometheus",
+            http=Http(method="GET", path="/metrics", read=read_accept, reply=metrics_reply),
+        ),
     ]
 
 
@@ -78,6 +87,11 @@ async def read_text(request: Request) -> str:
         return body.decode().strip().strip('"')
     except UnicodeDecodeError as error:
         raise InvalidRequestError("the body must be UTF-8 text") from error
+
+
+async def read_accept(request: Request) -> str:
+    """Which formats the caller understands."""
+    return request.headers.get("accept", "")
 
 
 async def read_switch(request: Request) -> bool:
