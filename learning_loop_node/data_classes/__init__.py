@@ -26,6 +26,7 @@ from .node_status import (
     NodeStatus,
 )
 from .observation import Observation
+from .outbox_entry import OutboxEntry, OutboxPage, Retried
 from .socket_response import SocketResponse
 from .training import PretrainedModel, Training, TrainingError, TrainingOut, TrainingStateData, TrainingStatus
 
@@ -50,10 +51,13 @@ __all__ = [
     "NodeState",
     "NodeStatus",
     "Observation",
+    "OutboxEntry",
+    "OutboxPage",
     "Point",
     "PointAnnotation",
     "PointDetection",
     "PretrainedModel",
+    "Retried",
     "SegmentationAnnotation",
     "SegmentationDetection",
     "Shape",

@@ -142,3 +142,72 @@ def test_order_is_that_of_saving_whatever_the_clock_does(make_store: Clocked, ti
     put(store, b"1", b"2", b"3")
     assert waiting(store) == [b"3", b"2", b"1"]
     assert len({item.name for item in store.first(9, EVERYTHING)}) == 3
+
+
+# Looking after it
+
+
+def test_nothing_to_look_after(store: OutboxStore):
+    assert store.listed(10) == []
+    assert store.quarantined(10) == []
+    with pytest.raises(ItemGoneError):
+        store.retry("2026-01-02_03:04:05.000000")
+
+
+def test_listed_in_the_order_of_sending_page_by_page(store: OutboxStore):
+    put(store, b"1", b"2")
+    put(store, b"3", b"4", is_priority=True)
+    everything = store.first(9, EVERYTHING)
+    assert store.listed(9) == everything
+    for at, item in enumerate(everything):
+        assert store.listed(9, item) == everything[at + 1 :]
+        assert store.listed(1, item) == everything[at + 1 : at + 2]
+
+
+def test_listing_goes_on_behind_an_item_that_is_gone(store: OutboxStore):
+    put(store, b"1", b"2", b"3")
+    [first, second, third] = store.listed(9)
+    store.remove([second])
+    assert store.listed(9, second) == [third]
+    store.remove([third])
+    assert store.listed(9, first) == []
+
+
+def test_image_and_metadata_alone(store: OutboxStore):
+    item = store.add(b"jpeg", b'{"tags": ["a"]}', is_priority=False)
+    assert (store.jpeg(item), store.metadata(item)) == (b"jpeg", b'{"tags": ["a"]}')
+    store.quarantine(item, "does not please")
+    [apart] = store.quarantined(9)
+    assert (store.jpeg(apart), store.metadata(apart)) == (b"jpeg", b'{"tags": ["a"]}')
+    store.retry(apart.name)
+    with pytest.raises(ItemGoneError):
+        store.jpeg(apart)
+
+
+def test_quarantined_by_name_page_by_page(store: OutboxStore):
+    items = put(store, b"1", b"2", b"3")
+    for item in items:
+        store.quarantine(item, f"{item.name} does not please")
+    entries = store.quarantined(9)
+    assert [(entry.name, entry.reason) for entry in entries] == [
+        (item.name, f"{item.name} does not please") for item in items
+    ]
+    assert [entry.is_priority for entry in entries] == [False] * 3
+    assert store.quarantined(1, items[0].name) == entries[1:2]
+
+
+@pytest.mark.parametrize("is_priority", [pytest.param(True, id="priority"), pytest.param(False, id="normal")])
+def test_retried_waits_where_it_waited_with_its_key(store: OutboxStore, is_priority: bool):
+    put(store, b"1", b"2")
+    [item] = put(store, b"3", is_priority=is_priority)
+    order, key = store.first(9, EVERYTHING), store.read(item).key
+    store.quarantine(item, "does not please")
+    store.retry(item.name)
+    assert store.first(9, EVERYTHING) == order
+    assert store.read(item).key == key
+    usage = store.usage()
+    assert (usage.items, usage.quarantine_items, usage.quarantined, usage.found) == (3, 0, 1, 1)
+    with pytest.raises(ItemGoneError):
+        store.retry(item.name)
+    store.quarantine(item, "again")
+    assert [entry.reason for entry in store.quarantined(9)] == ["again"]

@@ -3,7 +3,7 @@
     normal/<time>/image_<time>.json, .jpg    waits; 0.27 would send it, too
                   image_<time>.key           its key; 0.27 ignores it and deletes it with the rest
     priority/<time>/…                        waits and goes first
-    quarantine/<time>/…, reason.txt          is never sent; move the folder back to `normal` to try again
+    quarantine/<time>/…, reason.txt          is never sent; `retry` puts it back, or move the folder back by hand
     tmp/…                                    is being written or deleted; emptied at start
 
 An item is always whole: it is written aside, synced, renamed, and synced in its lane; its deletion begins with a
@@ -12,10 +12,8 @@ rename. The images are not read at start, only when they are sent.
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
-import stat
 import threading
 import time
 from collections.abc import Callable, Container, Iterable, Iterator
@@ -24,16 +22,14 @@ from uuid import uuid4
 
 from ...errors import StorageFullError
 from .disk import Disk
-from .item_name import ItemNames, is_item_name
+from .item_folder import FileMissingError, item_in, read_file
+from .item_name import ItemNames
 from .key_file import KeyFile, verified
 from .lanes import Lanes
 from .quarantine import Quarantine
-from .store import Content, Item, ItemDamagedError, ItemGoneError, ItemUnreadableError, Usage, lane_name
+from .store import Content, Item, ItemDamagedError, ItemGoneError, Quarantined, Usage, lane_name
 
 logger = logging.getLogger(__name__)
-
-_WRONG_KIND = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errno.ENOTDIR})
-"""What opening a file fails with that is no file or not ours, as opposed to trouble that may pass."""
 
 
 class FolderStore:
@@ -107,24 +103,40 @@ class FolderStore:
         with self._lock:
             return self._lanes.oldest(skip)
 
+    def listed(self, count: int, after: Item | None = None) -> list[Item]:
+        with self._lock:
+            return self._lanes.listed(count, after)
+
+    def quarantined(self, count: int, after: str = "") -> list[Quarantined]:
+        with self._lock:
+            names = self._quarantine.names(count, after)
+        return [entry for name in names if (entry := self._quarantine.entry(name))]
+
     def read(self, item: Item) -> Content:
         folder = self._place(item)
         try:
-            jpeg = _read(folder / f"{item.stem}.jpg")
-            metadata = _read(folder / f"{item.stem}.json")
+            jpeg, metadata = (read_file(folder, f"{item.stem}.{ending}") for ending in ("jpg", "json"))
             try:
-                key_file = _read(folder / f"{item.stem}.key")
-            except FileNotFoundError:
+                key_file = read_file(folder, f"{item.stem}.key")
+            except FileMissingError:
                 key_file = None
-        except FileNotFoundError as error:
-            if not folder.is_dir():
-                self._forget(item, is_gone=True)
-                raise ItemGoneError from error
-            raise ItemDamagedError(f"{Path(error.filename).name} is missing") from error
-        except OSError as error:
-            text = f"{Path(error.filename or folder).name}: {error.strerror or error}"
-            raise (ItemDamagedError(text) if error.errno in _WRONG_KIND else ItemUnreadableError(text)) from error
+        except ItemGoneError:
+            self._forget(item, is_gone=True)
+            raise
         return verified(item.name, jpeg, metadata, key_file)
+
+    def metadata(self, entry: Item | Quarantined) -> bytes:
+        return self._file(entry, "json")
+
+    def jpeg(self, entry: Item | Quarantined) -> bytes:
+        return self._file(entry, "jpg")
+
+    def retry(self, name: str) -> None:
+        with self._lock:
+            item = self._quarantine.release(name, self.path)
+            self._names.seen(item.name)
+            self._found += 1
+            self._lanes.add([item])
 
     def remove(self, items: Iterable[Item]) -> int:
         aside = []
@@ -192,6 +204,11 @@ class FolderStore:
     def _place(self, item: Item) -> Path:
         return self.path / item.lane / item.name
 
+    def _file(self, entry: Item | Quarantined, ending: str) -> bytes:
+        if isinstance(entry, Quarantined):
+            return self._quarantine.read(entry.name, ending)
+        return read_file(self._place(entry), f"{entry.stem}.{ending}")
+
     def _forget(self, item: Item, *, is_gone: bool = False) -> None:
         with self._lock:
             if self._lanes.pop(item.name, is_priority=item.is_priority) and is_gone:
@@ -225,7 +242,7 @@ class FolderStore:
         if Path(entry.path) in self._left_alone:
             return None
         try:
-            item = _item(entry, is_priority=is_priority)
+            item = item_in(Path(entry.path), is_priority=is_priority)
         except FileNotFoundError:
             return None
         except (ItemDamagedError, OSError) as error:
@@ -267,32 +284,3 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
     except OSError as error:
         if not isinstance(error, FileNotFoundError):
             logger.error("the outbox cannot read %s: %s", folder, error)
-
-
-def _item(entry: os.DirEntry[str], *, is_priority: bool) -> Item:
-    """The item in a folder, judged by names and sizes."""
-    if entry.is_symlink() or not entry.is_dir(follow_symlinks=False):
-        raise ItemDamagedError("not a folder")
-    if not is_item_name(entry.name):
-        raise ItemDamagedError("the name of the folder is not a time")
-    with os.scandir(entry.path) as files:
-        states = {file.name: file.stat(follow_symlinks=False) for file in files}
-    for ending in ("json", "jpg", "key"):
-        name = f"image_{entry.name}.{ending}"
-        if name not in states:
-            if ending != "key":
-                raise ItemDamagedError(f"{name} is missing")
-        elif not stat.S_ISREG(states[name].st_mode):
-            raise ItemDamagedError(f"{name} is not a file")
-        elif states[name].st_size == 0:
-            raise ItemDamagedError(f"{name} is empty")
-    image = states[f"image_{entry.name}.jpg"]
-    return Item(entry.name, is_priority, sum(state.st_size for state in states.values()), image.st_mtime)
-
-
-def _read(file: Path) -> bytes:
-    def open_itself(path: str, flags: int) -> int:
-        return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
-
-    with open(file, "rb", opener=open_itself) as stream:
-        return stream.read()

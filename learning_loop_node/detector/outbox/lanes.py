@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Container, Iterable, Iterator
+from itertools import islice
 
 from .store import Item
 
@@ -65,6 +66,11 @@ class Lanes:
                 break
         return chosen
 
+    def listed(self, count: int, after: Item | None) -> list[Item]:
+        """See `Browsable.listed`."""
+        behind = (item for item in self.in_order_of_sending() if after is None or _is_behind(item, after))
+        return list(islice(behind, count))
+
     def oldest(self, skip: Container[Item]) -> Item | None:
         """See `OutboxStore.oldest`."""
         normal = self._lanes[False].values()
@@ -73,3 +79,10 @@ class Lanes:
     def oldest_at(self) -> float | None:
         """When the oldest item was saved."""
         return min((next(iter(lane.values())).saved_at for lane in self._lanes.values() if lane), default=None)
+
+
+def _is_behind(item: Item, other: Item) -> bool:
+    """Whether an item is sent later than the other one."""
+    if item.is_priority != other.is_priority:
+        return other.is_priority
+    return item.name > other.name if item.is_priority else item.name < other.name

@@ -11,7 +11,7 @@ from ...errors import StorageFullError
 from .item_name import ItemNames
 from .key_file import KeyFile
 from .lanes import Lanes
-from .store import Content, Item, ItemGoneError, Usage
+from .store import Content, Item, ItemGoneError, Quarantined, Usage
 
 
 class MemoryStore:
@@ -20,6 +20,8 @@ class MemoryStore:
     def __init__(self, *, capacity_bytes: int = 10**12, wall_clock: Callable[[], float] = time.time) -> None:
         self.path = Path("memory")
         self.reasons: dict[str, str] = {}
+        self._set_apart: dict[str, tuple[Item, Content]] = {}
+        self._found = self._received = 0
         self._capacity_bytes = capacity_bytes
         self._wall_clock = wall_clock
         self._names = ItemNames(wall_clock)
@@ -54,14 +56,43 @@ class MemoryStore:
                 raise ItemGoneError
             return self._contents[item]
 
+    def listed(self, count: int, after: Item | None = None) -> list[Item]:
+        with self._lock:
+            return self._lanes.listed(count, after)
+
+    def quarantined(self, count: int, after: str = "") -> list[Quarantined]:
+        with self._lock:
+            names = [name for name in sorted(self.reasons) if name > after][:count]
+            items = [(self._set_apart[name][0], self.reasons[name]) for name in names]
+        return [
+            Quarantined(item.name, item.is_priority, item.size_bytes, item.saved_at, reason) for item, reason in items
+        ]
+
+    def metadata(self, entry: Item | Quarantined) -> bytes:
+        return self._content(entry).metadata
+
+    def jpeg(self, entry: Item | Quarantined) -> bytes:
+        return self._content(entry).jpeg
+
+    def retry(self, name: str) -> None:
+        with self._lock:
+            if self.reasons.pop(name, None) is None:
+                raise ItemGoneError(f"there is no {name} in quarantine")
+            item, content = self._set_apart.pop(name)
+            self._contents[item] = content
+            self._lanes.add([item])
+            self._found += 1
+
     def remove(self, items: Iterable[Item]) -> int:
         with self._lock:
             return sum(self._take(item) is not None for item in items)
 
     def quarantine(self, item: Item, reason: str) -> None:
         with self._lock:
-            if self._take(item):
+            if content := self._take(item):
                 self.reasons[item.name] = reason
+                self._set_apart[item.name] = item, content
+                self._received += 1
 
     def refresh(self) -> None:
         """Nobody can reach in by hand."""
@@ -74,11 +105,20 @@ class MemoryStore:
                 size_bytes=self._lanes.size_bytes,
                 oldest_at=self._lanes.oldest_at(),
                 quarantine_items=len(self.reasons),
-                quarantined=len(self.reasons),
+                found=self._found,
+                quarantined=self._received,
             )
 
     def free_bytes(self) -> int:
         return self._capacity_bytes - self._lanes.size_bytes
+
+    def _content(self, entry: Item | Quarantined) -> Content:
+        if isinstance(entry, Item):
+            return self.read(entry)
+        with self._lock:
+            if entry.name not in self._set_apart:
+                raise ItemGoneError
+            return self._set_apart[entry.name][1]
 
     def _take(self, item: Item) -> Content | None:
         self._lanes.pop(item.name, is_priority=item.is_priority)

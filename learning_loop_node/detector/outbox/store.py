@@ -55,12 +55,23 @@ class Content:
     key: str
 
 
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """An image that was set apart. `name` is that of its folder there; `is_priority` says where a retry puts it."""
+
+    name: str
+    is_priority: bool
+    size_bytes: int = field(compare=False)
+    saved_at: float = field(compare=False)
+    reason: str = field(compare=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """How full a store is. What follows `quarantine_items` counts since it was made.
 
-    `found`: what was there at the start or was brought by hand; `gone`: items deleted by hand;
-    `quarantine_dropped`: quarantined items that made room for others.
+    `found`: what was there at the start, was brought by hand or came back from quarantine; `gone`: items deleted by
+    hand; `quarantine_dropped`: quarantined items that made room for others.
     """
 
     items: int = 0
@@ -74,7 +85,34 @@ class Usage:
     gone: int = 0
 
 
-class OutboxStore(Protocol):
+class Browsable(Protocol):
+    """What can be asked about the images one by one, and how those in quarantine come back."""
+
+    def listed(self, count: int, after: Item | None = None) -> list[Item]:
+        """Items in the order of sending, behind this one, whether or not it is still there."""
+        ...
+
+    def quarantined(self, count: int, after: str = "") -> list[Quarantined]:
+        """Images in quarantine by their names, behind this one."""
+        ...
+
+    def metadata(self, entry: Item | Quarantined) -> bytes:
+        """The metadata as they are found; raises like `OutboxStore.read`."""
+        ...
+
+    def jpeg(self, entry: Item | Quarantined) -> bytes:
+        """The image as it is found; raises like `OutboxStore.read`."""
+        ...
+
+    def retry(self, name: str) -> None:
+        """Let an image in quarantine wait again.
+
+        `ItemGoneError` if it is not there, `ItemDamagedError` if it is no image, `ItemUnreadableError` if it is stuck.
+        """
+        ...
+
+
+class OutboxStore(Browsable, Protocol):
     """Keeps images until they are removed."""
 
     @property

@@ -43,13 +43,14 @@ def look_at_all(disk: RecordingDisk, place: Path, seed: int) -> int:
 
 
 def live_a_life(store: FolderStore, disk: RecordingDisk, dice: random.Random) -> None:
-    """Save, upload, drop and quarantine in some order, telling what was promised and what has begun."""
+    """Save, upload, drop, quarantine and retry in some order, telling what was promised and what has begun."""
     store.open()
+    retried: set[str] = set()
     for number in range(8):
         item = store.add(b"image %d " % number * dice.choice([1, 100, 1000]), b"{}", is_priority=dice.random() < 0.3)
         disk.mark("kept", store.read(item).key)
         waiting = store.first(100, 10**9)
-        match dice.choice(["save", "upload", "drop", "quarantine"]):
+        match dice.choice(["save", "upload", "drop", "quarantine", "retry"]):
             case "upload":
                 batch = waiting[: dice.randint(1, 3)]
                 for sent in batch:
@@ -59,8 +60,16 @@ def live_a_life(store: FolderStore, disk: RecordingDisk, dice: random.Random) ->
                 disk.mark("dropped", store.read(waiting[-1]).key)
                 store.remove(waiting[-1:])
             case "quarantine":
-                disk.mark("quarantined", store.read(waiting[0]).key)
-                store.quarantine(waiting[0], "does not please")
+                item = next((item for item in waiting if item.name not in retried), waiting[0])
+                if item.name not in retried:  # once is enough to tell where it has to be
+                    disk.mark("quarantined", store.read(item).key)
+                    store.quarantine(item, "does not please")
+            case "retry":
+                for apart in store.quarantined(1):
+                    store.retry(apart.name)
+                    retried.add(apart.name)
+                    [item] = [item for item in store.first(100, 10**9) if item.name == apart.name]
+                    disk.mark("retried", store.read(item).key)
 
 
 def check(crash: Crash, place: Path) -> None:
@@ -68,7 +77,8 @@ def check(crash: Crash, place: Path) -> None:
     store.open()
     waiting = [store.read(item).key for item in store.first(1000, 10**9)]
     assert len(waiting) == len(set(waiting))
-    given_away = crash.told("stored") | crash.told("dropped") | crash.told("quarantined")
+    apart = crash.told("quarantined") - crash.told("retried")
+    given_away = crash.told("stored") | crash.told("dropped") | apart
     assert crash.told("kept") - given_away <= set(waiting)
     quarantined = {file.parent.name for file in (place / "quarantine").rglob("*.key")}
     assert len(quarantined) + len(waiting) >= len(crash.told("kept") - crash.told("stored") - crash.told("dropped"))
