@@ -130,6 +130,9 @@ class LoopServerSettings(Group):
     require_node_token: bool = Field(
         default=False, description="Let no node in without login; 0.18 to 0.27 detectors can then not upload."
     )
+    grace_period_days: float = Field(
+        default=30, ge=0, le=36_500, description="Days for which deleted images and projects can be restored."
+    )
     open: bool = Field(default=False, description="No login for anybody; only on a loopback address.")
     max_request_bytes: int = Field(default=2 * 2**30, gt=0, description="Largest request in bytes.")
     max_pixels: int = Field(default=64_000_000, gt=0, description="Largest image in pixels.")
@@ -217,6 +220,7 @@ ENVIRONMENT = (
     Variable(name="LOOP_DATA_FOLDER", group="loop_server", field="data_folder"),
     Variable(name="LOOP_DATABASE_URL", group="loop_server", field="database_url"),
     Variable(name="LOOP_REQUIRE_NODE_TOKEN", group="loop_server", field="require_node_token"),
+    Variable(name="LOOP_GRACE_PERIOD", group="loop_server", field="grace_period_days"),
 )
 """Every variable but `DATA_FOLDER`, which `GLOBALS` takes when the package is imported."""
 

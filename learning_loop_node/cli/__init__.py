@@ -9,10 +9,12 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import NodeError
+from .categories import categories
 from .demo import demo
 from .detect import detect
 from .exit_status import exit_status_help, exit_status_of
 from .models import models
+from .projects import projects
 from .serve import serve
 from .version import version
 
@@ -39,6 +41,8 @@ app.command()(serve)
 app.command()(demo)
 app.command()(detect)
 app.add_typer(models, name="models")
+app.add_typer(projects, name="projects")
+app.add_typer(categories, name="categories")
 app.command()(version)
 
 

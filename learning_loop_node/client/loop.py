@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..data_classes import Context
+from .categories import Categories
 from .deployment import Deployment
 from .detectors import Detectors
 from .http import LoopHttp
@@ -28,6 +29,7 @@ class LoopClient:
         self.context = context or Context(organization=http.settings.organization, project=http.settings.project)
         place = Place(http, self.context)
         self.projects = Projects(http)
+        self.categories = Categories(place)
         self.images = Images(place)
         self.models = Models(place)
         self.deployment = Deployment(place)

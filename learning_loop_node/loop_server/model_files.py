@@ -21,14 +21,14 @@ from .pairs import describe
 from .storage.blobs import Blob, BlobStore, disk_errors
 from .storage.tables import CategoryRow
 from .uploads import CHUNK_BYTES, Part, read_json
-from .wire.projects import NewCategory
+from .wire.projects import ModelCategory
 
 MODEL_JSON = "model.json"
 MAX_MODEL_JSON_BYTES = 4 * 2**20
 ARCHIVE = ".archive.zip"
 LONGEST_NAME_BYTES = 200
 
-_CATEGORIES = TypeAdapter(list[NewCategory | str])
+_CATEGORIES = TypeAdapter(list[ModelCategory | str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def complete_categories(given: Any, known: Iterable[CategoryRow], project_id: st
     by_key = {key: row for row in known for key in (("id", row.id), ("name", row.name))}
     result = []
     for entry in entries:
-        category = NewCategory(name=entry) if isinstance(entry, str) else entry
+        category = ModelCategory(name=entry) if isinstance(entry, str) else entry
         row = by_key.get(("id", category.id)) if category.id else by_key.get(("name", category.name))
         values = category.model_dump(mode="json")
         if row is not None:

@@ -1,4 +1,4 @@
-"""Projects and their categories."""
+"""Projects: made, changed, set aside for their grace period, brought back, and lost at last."""
 
 from __future__ import annotations
 
@@ -6,54 +6,125 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ...enums import CategoryType
 from ...errors import NotFoundError, RefusedError
-from ..wire.projects import NewCategory
-from .tables import CategoryRow, ProjectRow
+from ..names import no_such_project
+from .tables import CategoryRow, ImageRow, ProjectRow
+
+ASIDE = "~"
+"""Between the name of a deleted project and its id; no name that is given has it."""
 
 
 async def all_projects(session: AsyncSession) -> Sequence[ProjectRow]:
-    return (await session.scalars(select(ProjectRow).order_by(ProjectRow.organization, ProjectRow.name))).all()
+    """All but those that are deleted, by organization and name."""
+    query = select(ProjectRow).where(ProjectRow.deleted.is_(None))
+    return (await session.scalars(query.order_by(ProjectRow.organization, ProjectRow.name))).all()
 
 
-async def project_named(session: AsyncSession, organization: str, name: str) -> ProjectRow:
-    """Raises `NotFoundError` that names the project."""
-    project = await _find(session, organization, name)
+async def project_named(session: AsyncSession, organization: str, name: str, *, to_change: bool = False) -> ProjectRow:
+    """Raises `NotFoundError` that names the project. With `to_change` nobody else changes it meanwhile."""
+    project = await _find(session, organization, name, to_change=to_change)
     if project is None:
-        raise NotFoundError(
-            f"there is no project {organization}/{name}; one is made by POST /api/{organization}/projects"
-        )
+        raise no_such_project(organization, name)
     return project
 
 
 async def add_project(
-    session: AsyncSession, organization: str, name: str, categories: Sequence[NewCategory]
+    session: AsyncSession, organization: str, name: str, description: str | None = None
 ) -> ProjectRow:
-    """Raises `RefusedError` if there is one of this name."""
+    """A project without categories. Raises `RefusedError` if there is one of this name."""
+    project = ProjectRow(
+        id=str(uuid4()),
+        organization=organization,
+        name=name,
+        created=datetime.now(UTC),
+        version=1,
+        description=description,
+    )
+    taken = RefusedError(f"there is a project {organization}/{name} already")
     if await _find(session, organization, name) is not None:
-        raise RefusedError(f"there is a project {organization}/{name} already")
-    project = ProjectRow(id=str(uuid4()), organization=organization, name=name, created=datetime.now(UTC))
+        raise taken
     session.add(project)
-    await session.flush()
-    for position, category in enumerate(categories):
-        values = category.model_dump() | {
-            "id": category.id or str(uuid4()),
-            "type": category.type or CategoryType.Box,
-        }
-        session.add(CategoryRow(project_id=project.id, position=position, **values))
-    await session.flush()
+    try:
+        await session.flush()
+    except IntegrityError as error:  # somebody else was faster, which only a database server allows
+        raise taken from error
     return project
 
 
+def refuse_changed(what: str, present: int, expected: int | None) -> None:
+    """Raise `RefusedError` if somebody else has changed it since the version that the caller knows."""
+    if expected is not None and present != expected:
+        raise RefusedError(
+            f"{what} has been changed meanwhile (its version is {present}, not {expected}); read it again, then repeat"
+        )
+
+
 async def categories_of(session: AsyncSession, project: ProjectRow) -> Sequence[CategoryRow]:
-    """In the order in which they were given."""
+    """In their order."""
     query = select(CategoryRow).where(CategoryRow.project_id == project.id).order_by(CategoryRow.position)
     return (await session.scalars(query)).all()
 
 
-async def _find(session: AsyncSession, organization: str, name: str) -> ProjectRow | None:
-    query = select(ProjectRow).where(ProjectRow.organization == organization, ProjectRow.name == name)
-    return await session.scalar(query)
+async def set_aside(session: AsyncSession, project: ProjectRow) -> None:
+    """Let a project begin its grace period: it is found no more, and its name is free."""
+    project.deleted = datetime.now(UTC)
+    project.name = f"{project.name}{ASIDE}{project.id}"
+    await session.flush()
+
+
+def former_name(project: ProjectRow) -> str:
+    """What a deleted project was called."""
+    return project.name.partition(ASIDE)[0]
+
+
+async def deleted_projects(session: AsyncSession, organization: str) -> Sequence[ProjectRow]:
+    """Those of an organization in their grace period, the last one first."""
+    query = select(ProjectRow).where(ProjectRow.organization == organization, ProjectRow.deleted.is_not(None))
+    return (await session.scalars(query.order_by(ProjectRow.deleted.desc()))).all()
+
+
+async def bring_back(
+    session: AsyncSession, organization: str, name: str, *, project_id: str | None = None, new_name: str | None = None
+) -> ProjectRow:
+    """End the grace period of the project that had this name and was deleted last, or of the one with this id."""
+    candidates = [row for row in await deleted_projects(session, organization) if former_name(row) == name]
+    project = next((row for row in candidates if project_id in (None, row.id)), None)
+    if project is None:
+        raise NotFoundError(f"no project {organization}/{name} waits to be restored; after its grace period it is lost")
+    wanted = new_name or name
+    if await _find(session, organization, wanted) is not None:
+        raise RefusedError(f"there is a project {organization}/{wanted} again; restore it under another name: ?name=…")
+    project.deleted = None
+    project.name = wanted
+    project.version += 1
+    await session.flush()
+    return project
+
+
+async def expired_projects(session: AsyncSession, before: datetime) -> Sequence[ProjectRow]:
+    """Those whose grace period began before this moment."""
+    return (await session.scalars(select(ProjectRow).where(ProjectRow.deleted < before))).all()
+
+
+async def forget_some_images(session: AsyncSession, project: ProjectRow, count: int) -> Sequence[str]:
+    """Remove up to so many images of a project for good; the hashes of their contents."""
+    query = select(ImageRow.number, ImageRow.sha256).where(ImageRow.project_id == project.id).limit(count)
+    rows = (await session.execute(query)).all()
+    await session.execute(delete(ImageRow).where(ImageRow.number.in_([row.number for row in rows])))
+    return [row.sha256 for row in rows]
+
+
+async def forget_project(session: AsyncSession, project: ProjectRow) -> None:
+    """Remove a project for good, with all that is left of it."""
+    await session.execute(delete(ProjectRow).where(ProjectRow.id == project.id))
+
+
+async def _find(session: AsyncSession, organization: str, name: str, *, to_change: bool = False) -> ProjectRow | None:
+    query = select(ProjectRow).where(
+        ProjectRow.organization == organization, ProjectRow.name == name, ProjectRow.deleted.is_(None)
+    )
+    return await session.scalar(query.with_for_update() if to_change else query)

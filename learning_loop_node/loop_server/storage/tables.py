@@ -119,9 +119,10 @@ class TokenRow(Table):
 
 
 class ProjectRow(Table):
-    """A project of an organization; `name` is its id on the wire. `version` counts the changes of it and its categories.
+    """A project of an organization; `name` is its id on the wire.
 
-    One that is `deleted` waits for the end of its grace period under a name that no other project can have.
+    `version` counts the changes of it and of its categories. One that is `deleted` waits for the end of its grace period
+    under a name that no other project can have.
     """
 
     __tablename__ = "projects"

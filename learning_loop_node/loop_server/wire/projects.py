@@ -7,28 +7,76 @@ from typing import Annotated
 from pydantic import Field
 
 from ...enums import CategoryType
-from .ground import LongText, Wire
+from .ground import LongText, Properties, Version, Wire
+
+CategoryName = Annotated[str, Field(min_length=1, max_length=256)]
+CategoryId = Annotated[str, Field(min_length=1, max_length=256)]
+Hotkey = Annotated[str, Field(max_length=32)]
+Color = Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")]
+PointSize = Annotated[int, Field(gt=0, le=10_000)]
 
 
-class NewCategory(Wire):
-    """A category to make; without `id` it gets one, without `type` it marks boxes."""
+class ModelCategory(Wire):
+    """A category as models and nodes know it. `point_size` is a radius in pixels of the image."""
 
-    name: str = Field(min_length=1, max_length=256)
+    name: CategoryName
     type: CategoryType | None = None
-    id: str | None = Field(default=None, min_length=1, max_length=256)
+    id: CategoryId | None = None
     description: LongText | None = None
-    hotkey: str | None = Field(default=None, max_length=32)
-    color: str | None = Field(default=None, pattern=r"^#[0-9A-Fa-f]{6}$")
-    point_size: int | None = Field(default=None, gt=0, le=10_000)
+    hotkey: Hotkey | None = None
+    color: Color | None = None
+    point_size: PointSize | None = None
+
+
+class NewCategory(ModelCategory):
+    """A category to make.
+
+    Without `id` it gets one, without `type` it marks boxes, without `color` it gets one unlike the others, without
+    `hotkey` the next free key; an empty `hotkey` means none.
+    """
+
+    properties: Properties = {}
 
 
 class NewProject(Wire):
     """A category may be given as its name alone; it then marks boxes."""
 
     project_id: str
-    categories: list[NewCategory | Annotated[str, Field(min_length=1, max_length=256)]] = Field(
-        default=[], max_length=1000
-    )
+    description: LongText | None = None
+    categories: list[NewCategory | CategoryName] = Field(default=[], max_length=1000)
+
+
+class NewCategories(Wire):
+    """Categories to add; each may be given as its name alone."""
+
+    categories: list[NewCategory | CategoryName] = Field(min_length=1, max_length=1000)
+
+
+class ChangedCategory(Wire):
+    """What is missing stays; null takes away. With `version`, only if the category still has this one."""
+
+    version: Version | None = None
+    name: CategoryName | None = None
+    type: CategoryType | None = None
+    description: LongText | None = None
+    hotkey: Hotkey | None = None
+    color: Color | None = None
+    point_size: PointSize | None = None
+    properties: Properties | None = None
+
+
+class CategoryOrder(Wire):
+    """The ids of all categories of a project in their new order. With `version`, only if the project has this one."""
+
+    category_ids: list[CategoryId] = Field(max_length=10_000)
+    version: Version | None = None
+
+
+class ChangedProject(Wire):
+    """What is missing stays; null takes away. With `version`, only if the project still has this one."""
+
+    version: Version | None = None
+    description: LongText | None = None
 
 
 class CategoryRecord(Wire):
@@ -39,6 +87,19 @@ class CategoryRecord(Wire):
     color: str | None
     point_size: int | None
     type: CategoryType
+    properties: Properties
+    version: int
+
+
+class CategoryRecords(Wire):
+    categories: list[CategoryRecord]
+
+
+class DeletedCategory(Wire):
+    """How many annotations were moved to another category, or deleted with this one."""
+
+    moved: int = 0
+    deleted: int = 0
 
 
 class ProjectPlace(Wire):
@@ -54,9 +115,27 @@ class Projects(Wire):
 
 
 class ProjectRecord(ProjectPlace):
+    """`version` counts the changes of the project and of its categories."""
+
+    description: str | None
     created: str
+    version: int
     categories: list[CategoryRecord]
     box_categories: list[CategoryRecord]
+
+
+class DeletedProject(Wire):
+    """A project in its grace period. `id` tells those apart that had the same name; `ends` is when it is lost."""
+
+    id: str
+    organization_id: str
+    project_id: str
+    deleted: str
+    ends: str
+
+
+class DeletedProjects(Wire):
+    projects: list[DeletedProject]
 
 
 class ProjectData(Wire):

@@ -8,12 +8,12 @@ from types import ModuleType
 import pytest
 
 from learning_loop_node import postprocess
-from learning_loop_node.geometry import boxes, matching, overlap, points, polygons, suppression
+from learning_loop_node.geometry import boxes, colors, matching, overlap, points, polygons, suppression
 
 
 @pytest.mark.parametrize(
     "module",
-    [boxes, overlap, suppression, points, polygons, matching, postprocess],
+    [boxes, overlap, suppression, points, polygons, matching, colors, postprocess],
     ids=lambda module: module.__name__.rpartition(".")[2],
 )
 def test_examples(module: ModuleType):
