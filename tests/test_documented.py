@@ -30,6 +30,7 @@ from learning_loop_node.loop_server.operations import (
     detectors,
     health,
     images,
+    listing,
     login,
     models,
     projects,
@@ -79,7 +80,7 @@ def test_backdoor_operations_are_marked(node: DetectorNode):
 
 def test_endpoints_of_the_loop(tmp_path: Path):
     loop = Loop(LoopServerSettings(data_folder=tmp_path))
-    resources = (categories, deployment, detectors, health, images, login, models, projects)
+    resources = (categories, deployment, detectors, health, images, listing, login, models, projects)
     rows = [row for resource in resources for row in resource.endpoints(loop)]
     documented = table("Endpoints of the loop")
     expected = [FRONT_PAGE, *(f"{row.method} {row.path}" for row in rows)]

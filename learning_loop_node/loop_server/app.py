@@ -16,7 +16,7 @@ from ..settings import LoopServerSettings, Settings
 from .limits import LimitedBodies
 from .loop import Loop
 from .notice import Notice, log_notice
-from .operations import deployment, detectors, health, images, login, models, projects
+from .operations import deployment, detectors, health, images, listing, login, models, projects
 
 DESCRIPTION = """
 A self-hosted loop for computer vision: it takes images from detectors, keeps models and says which one should run.
@@ -72,7 +72,7 @@ def create_app(settings: Settings | LoopServerSettings, *, tell: Callable[[Notic
         lifespan=lifespan,
     )
     app.state.loop = loop
-    resources = (images, models, deployment, detectors, projects, login, health)
+    resources = (listing, images, models, deployment, detectors, projects, login, health)
     endpoints = [endpoint for resource in resources for endpoint in resource.endpoints(loop)]
     app.add_middleware(LimitedBodies, streaming=[endpoint.path for endpoint in endpoints if endpoint.streams])
     add_error_replies(app)

@@ -1,4 +1,4 @@
-"""Images: what detectors send, and what is known about it."""
+"""Images: they are received, described and sent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from fastapi import Depends, Query
+from fastapi import Depends
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
@@ -15,23 +15,22 @@ from ...api.replies import json_reply
 from ...errors import InvalidImageError, InvalidRequestError, NotFoundError, TooLargeError
 from ...images import ImageHeader, decode, read_header
 from ...runtime.threads import io_bound
+from ..auth import caller_of
 from ..loop import Loop
 from ..pairs import Pair, pairs_of, read_metadata
 from ..rights import Right
-from ..storage import images, projects
+from ..storage import images, projects, records
 from ..storage.images import NewImage
 from ..uploads import received_parts
-from ..wire.images import ImageRecord, ImageRecords, ImageState, Metadata, StoredImages
-from ..wire.projects import ProjectData
+from ..wire.images import ImageRecord, Metadata, StoredImages
 from .forms import FILES_FORM
-from .projects import PROJECT, category_record
+from .projects import PROJECT
 
 MAX_BATCH_BYTES = 512 * 2**20
 MAX_PARTS = 1000
 MAX_METADATA_BYTES = 4 * 2**20
 """Of one image: tens of thousands of detections. Reading more would keep everybody else waiting."""
 
-MAX_IDS = 1000
 PORTION_BYTES = 32 * 2**20
 DECODE_AT_ONCE = 2
 TURNED = (5, 6, 7, 8)
@@ -57,24 +56,14 @@ def endpoints(loop: Loop) -> list[Endpoint]:
         ),
         Endpoint(
             method="GET",
-            path=f"{PROJECT}/data",
-            run=operations.ids,
-            access=users,
-            options={"tags": ["images"], "summary": "Ids of images, and the project's categories"},
-        ),
-        Endpoint(
-            method="GET",
-            path=f"{PROJECT}/images",
-            run=operations.records,
-            access=users,
-            options={"tags": ["images"], "summary": "What is known about several images"},
-        ),
-        Endpoint(
-            method="GET",
             path=f"{PROJECT}/images/{{image_id}}",
             run=operations.record,
             access=users,
-            options={"tags": ["images"], "summary": "What is known about one image"},
+            options={
+                "tags": ["images"],
+                "summary": "What is known about one image",
+                "response_model": ImageRecord,
+            },
         ),
         Endpoint(
             method="GET",
@@ -115,54 +104,25 @@ class ImageOperations:
         """Store images with their detections, all of the request or, with any error, none.
 
         The parts are named `files`: for each image a JSON with its detections and the image, paired by their names
-        before the dot. If both carry a header `Idempotency-Key`, a repetition stores nothing and is answered with the
-        same id.
+        before the dot. If both carry a header `Idempotency-Key`, or the JSON has an `id`, a repetition stores nothing
+        and is answered with the same id.
         """
         async with self._loop.database.reading() as session:
             project_id = (await projects.project_named(session, organization, project)).id
         new = await self._read(request)
         async with self._loop.database.writing() as session:
-            stored = await images.add_images(session, project_id, new)
+            stored = await images.add_images(session, project_id, new, caller_of(request).name or None)
+        self._loop.changes.tell("images", organization, project, [image.id for image in stored if image.stored])
         return json_reply(StoredImages(images=stored).model_dump())
 
-    async def ids(self, organization: str, project: str, state: list[ImageState] = Query(default=[])) -> ProjectData:
-        """The ids of all images, or of those in a state, and the categories of the project."""
-        async with self._loop.database.reading() as session:
-            row = await projects.project_named(session, organization, project)
-            ids = await images.image_ids(session, row.id, state)
-            categories = [category_record(entry) for entry in await projects.categories_of(session, row)]
-        boxes = [category for category in categories if category.type == "box"]
-        return ProjectData(image_ids=list(ids), categories=categories, box_categories=boxes)
-
-    async def records(
-        self,
-        organization: str,
-        project: str,
-        ids: str = Query(description="Up to 1000 ids, separated by commas."),
-        model_version: str | None = Query(
-            default=None,
-            description="Only the detections of this model, with confidences in percent, as existing programs expect.",
-        ),
-    ) -> ImageRecords:
-        """What is known about these images, in this order. Unknown ids are missing in the answer."""
-        wanted = [id_ for id_ in ids.split(",") if id_]
-        if len(wanted) > MAX_IDS:
-            raise InvalidRequestError(f"ids names {len(wanted)} images; ask for up to {MAX_IDS} at once")
-        async with self._loop.database.reading() as session:
-            row = await projects.project_named(session, organization, project)
-            found = await images.records(session, row.id, wanted, model_version)
-        if model_version is not None:
-            found = [_in_percent(record) for record in found]
-        return ImageRecords(images=found)
-
-    async def record(self, organization: str, project: str, image_id: str) -> ImageRecord:
+    async def record(self, organization: str, project: str, image_id: str) -> Response:
         """Everything the loop knows about one image."""
         async with self._loop.database.reading() as session:
             row = await projects.project_named(session, organization, project)
-            found = await images.records(session, row.id, [image_id])
+            found = await records.records_by_id(session, row.id, [image_id])
         if not found:
             raise NotFoundError(f"there is no image {image_id} in {organization}/{project}")
-        return found[0]
+        return await io_bound(json_reply, found[0])
 
     async def content(self, organization: str, project: str, image_id: str) -> Response:
         """The image, byte for byte as it was sent."""
@@ -249,10 +209,3 @@ def _decoded(data: bytes, max_pixels: int) -> ImageHeader:
     header = read_header(data, max_pixels=max_pixels)
     decode(data, max_pixels=max_pixels)
     return header
-
-
-def _in_percent(record: ImageRecord) -> ImageRecord:
-    for kind in images.KINDS:
-        for finding in getattr(record, f"{kind}_detections"):
-            finding.confidence = finding.confidence * 100
-    return record

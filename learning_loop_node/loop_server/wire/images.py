@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from .ground import LongText, Number, ShortText, Wire
+from .ground import LongText, Number, Properties, ShortText, Wire
+
+PublicId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+"""An id that somebody may choose: it becomes part of addresses and of file names."""
 
 
 class ImageState(StrEnum):
@@ -20,6 +23,14 @@ class ImageState(StrEnum):
     Trash = "trash"
 
 
+class ImageSet(StrEnum):
+    """What an image is for."""
+
+    Train = "train"
+    Val = "val"
+    Test = "test"
+
+
 class Corner(Wire):
     x: Number
     y: Number
@@ -27,6 +38,12 @@ class Corner(Wire):
 
 class Polygon(Wire):
     points: list[Corner]
+
+
+class Outline(Wire):
+    """A polygon that encloses something."""
+
+    points: list[Corner] = Field(min_length=3, max_length=100_000)
 
 
 class Finding(Wire):
@@ -61,10 +78,12 @@ class ClassificationFinding(Finding):
 
 
 class Statement(Wire):
-    """What every annotation says."""
+    """What every annotation says. One without `id` gets it."""
 
     category_name: ShortText
     category_id: ShortText | None = None
+    id: PublicId | None = None
+    properties: Properties = {}
 
 
 class BoxStatement(Statement):
@@ -79,39 +98,107 @@ class PointStatement(Statement):
     y: Number
 
 
+class SegmentationStatement(Statement):
+    shape: Outline
+
+
 class ClassificationStatement(Statement):
     pass
 
 
-class Metadata(Wire):
-    """The JSON that comes with an image; everything may be missing. `state` null means the inbox."""
+class Findings(Wire):
+    """What models found in an image, by kind."""
 
     box_detections: list[BoxFinding] = []
     point_detections: list[PointFinding] = []
     segmentation_detections: list[SegmentationFinding] = []
     classification_detections: list[ClassificationFinding] = []
+
+
+class Metadata(Findings):
+    """The JSON that comes with an image; everything may be missing. `state` null means the inbox.
+
+    Without `set` the content of the image decides between `train` and `test`. `classification_annotation` is another
+    way to give one of the `classification_annotations`.
+    """
+
+    id: PublicId | None = None
     box_annotations: list[BoxStatement] = []
     point_annotations: list[PointStatement] = []
+    segmentation_annotations: list[SegmentationStatement] = []
+    classification_annotations: list[ClassificationStatement] = []
     classification_annotation: ClassificationStatement | None = None
     tags: list[ShortText] = Field(default=[], max_length=1000)
     created: ShortText | None = None
     source: LongText | None = None
     state: ImageState | None = None
+    set: ImageSet | None = None
+    name: LongText | None = None
+    properties: Properties = {}
 
 
-class ImageRecord(Metadata):
-    """Everything the loop knows about an image. `width` and `height` are those of the upright image."""
+class Marked(Wire):
+    """What every annotation of a record says, beside its place in the image."""
 
     id: str
-    set: Literal["train", "val", "test"]
+    version: int
+    category_name: str
+    category_id: str | None
+    properties: dict[str, Any]
+
+
+class MarkedBox(Marked):
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class MarkedPoint(Marked):
+    x: float
+    y: float
+
+
+class MarkedOutline(Marked):
+    shape: Polygon
+
+
+class ImageSummary(Wire):
+    """An image without what is in it. `width` and `height` are those of the upright image.
+
+    `version` counts the changes of the image and of its annotations; `changed_by` made the last one, null for a node.
+    `deleted` is when it was deleted, if it waits for the end of its grace period.
+    """
+
+    id: str
+    version: int
+    set: ImageSet
     state: ImageState
+    name: str | None
+    tags: list[str]
+    source: str | None
+    created: str | None
+    received: str
+    changed: str
+    changed_by: str | None
+    deleted: str | None
     width: int
     height: int
     format: str
     size_bytes: int
     sha256: str
     idempotency_key: str | None
-    received: str
+    properties: dict[str, Any]
+
+
+class ImageRecord(ImageSummary, Findings):
+    """Everything the loop knows about an image. `classification_annotation` is the first of its kind."""
+
+    box_annotations: list[MarkedBox]
+    point_annotations: list[MarkedPoint]
+    segmentation_annotations: list[MarkedOutline]
+    classification_annotations: list[Marked]
+    classification_annotation: Marked | None
 
 
 class ImageRecords(Wire):
@@ -119,7 +206,7 @@ class ImageRecords(Wire):
 
 
 class StoredImage(Wire):
-    """`stored` is false if the image was there already, under the same key."""
+    """`stored` is false if the image was there already, under the same key or id."""
 
     id: str
     stored: bool
