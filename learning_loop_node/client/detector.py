@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import aiohttp
 import numpy as np
 
 from ..api.replies import STATUS
-from ..data_classes import AboutResponse, ImageMetadata, ImagesMetadata, ModelVersionResponse
+from ..data_classes import (
+    AboutResponse,
+    ImageMetadata,
+    ImagesMetadata,
+    ModelVersionResponse,
+    OutboxEntry,
+    OutboxPage,
+    Retried,
+)
 from ..data_classes.codec import from_dict, from_json, to_dict
 from ..enums import Autoupload, OperationMode, OutboxMode
 from ..errors import (
@@ -161,6 +170,45 @@ class DetectorClient:
     async def set_outbox_mode(self, mode: OutboxMode | str) -> None:
         await self._put("/outbox_mode", "set_outbox_mode", str(mode))
 
+    async def outbox_page(
+        self, *, quarantined: bool = False, limit: int = 100, cursor: str | None = None
+    ) -> OutboxPage:
+        """Some of the images that wait, those sent first at the front, or of those in quarantine.
+
+        The `next` of a page is the `cursor` for the following one.
+        """
+        options = _given({"quarantined": quarantined, "limit": limit, "cursor": cursor})
+        if self._is_event:
+            return from_dict(OutboxPage, await self._channel().call("get_outbox", options, timeout_s=self.timeout_s))
+        query = {name: str(value).lower() if name != "cursor" else value for name, value in options.items()}
+        return from_dict(OutboxPage, await self._ask("GET", "/outbox", self.timeout_s, params=query))
+
+    async def outbox_entries(self, *, quarantined: bool = False) -> AsyncIterator[OutboxEntry]:
+        """All of them, asked for page by page while they are used."""
+        cursor: str | None = None
+        while True:
+            page = await self.outbox_page(quarantined=quarantined, limit=1000, cursor=cursor)
+            for entry in page.entries:
+                yield entry
+            if page.next is None:
+                return
+            cursor = page.next
+
+    async def outbox_image(self, place: str, name: str) -> bytes:
+        """An image in the outbox, as it will be sent; `place` is its lane, or `quarantine`. Always over REST."""
+        return await self._request("GET", _outbox_path(place, name, "image"), self.timeout_s)
+
+    async def outbox_metadata(self, place: str, name: str) -> bytes:
+        """Its metadata, as they are kept: JSON, unless they are damaged. Always over REST."""
+        return await self._request("GET", _outbox_path(place, name, "metadata"), self.timeout_s)
+
+    async def retry_outbox(self, names: Sequence[str] | None = None) -> Retried:
+        """Let these images in quarantine wait again, or all of them."""
+        body = {"names": None if names is None else list(names)}
+        if self._is_event:
+            return from_dict(Retried, await self._channel().call("retry_outbox", body, timeout_s=self.timeout_s))
+        return from_dict(Retried, await self._ask("POST", "/outbox/retry", self.timeout_s, json=body))
+
     async def operation_mode(self) -> OperationMode:
         return _word(OperationMode, await self._ask_text("GET", "/operation_mode"))
 
@@ -242,6 +290,10 @@ class DetectorClient:
         if self._events is None:
             self._events = EventChannel(self.origin, session)
         return self._events
+
+
+def _outbox_path(place: str, name: str, part: str) -> str:
+    return f"/outbox/{quote(place, safe='')}/{quote(name, safe=':')}/{part}"
 
 
 def _origin_of(url: str) -> str:

@@ -8,13 +8,25 @@ from starlette.responses import Response
 
 from ..api.operation import Http, Nothing, Operation, read_nothing
 from ..api.replies import json_reply, text_reply
-from ..data_classes import AboutResponse, ImageMetadata, ImagesMetadata, ModelVersionResponse
+from ..data_classes import AboutResponse, ImageMetadata, ImagesMetadata, ModelVersionResponse, OutboxPage, Retried
 from ..data_classes.codec import to_dict
 from ..enums import OperationMode, OutboxMode
 from ..errors import BadModeError, NodeError
 from ..node.operations import TEXT_BODY
+from ..runtime.threads import io_bound
 from .active_model import Loaded
 from .inference import deadline_in
+from .outbox.inventory import Inventory, ItemFile
+from .outbox.requests import (
+    FileRequest,
+    PageRequest,
+    RetryRequest,
+    page_event,
+    read_file_request,
+    read_page,
+    read_retry,
+    retry_event,
+)
 from .requests import DetectRequest, ModeRequest, Readers, UploadRequest, mode_event, parse_mode, read_mode
 
 if TYPE_CHECKING:
@@ -114,6 +126,34 @@ def detector_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
             reply_event=_status_ok,
         ),
         Operation(
+            request=PageRequest,
+            run=actions.outbox_page,
+            summary="List the images that wait, or those in quarantine, page by page",
+            http=Http(method="GET", path="/outbox", read=read_page, openapi=_parameters("query", PAGE_OPTIONS)),
+            event="get_outbox",
+            read_event=page_event,
+        ),
+        Operation(
+            request=FileRequest,
+            run=actions.outbox_file,
+            summary="An image in the outbox (`image`), or its metadata (`metadata`)",
+            http=Http(
+                method="GET",
+                path="/outbox/{place}/{name}/{part}",
+                read=read_file_request,
+                reply=_reply_file,
+                openapi=_parameters("path", FILE_OPTIONS) | {"operationId": "get_outbox_file"},
+            ),
+        ),
+        Operation(
+            request=RetryRequest,
+            run=actions.retry_outbox,
+            summary="Let images in quarantine wait again: those with these names, or all",
+            http=Http(method="POST", path="/outbox/retry", read=read_retry, openapi=RETRY_BODY),
+            event="retry_outbox",
+            read_event=retry_event,
+        ),
+        Operation(
             request=Nothing,
             run=actions.soft_reload,
             summary="Reset the modes and build the model anew, while the old one answers",
@@ -195,11 +235,27 @@ class Actions:
     async def set_outbox_mode(self, request: ModeRequest) -> None:
         await self._node.outbox.set_mode(parse_mode(OutboxMode, request.mode))
 
+    async def outbox_page(self, request: PageRequest) -> OutboxPage:
+        return await io_bound(
+            self._inventory().page, quarantined=request.quarantined, limit=request.limit, cursor=request.cursor
+        )
+
+    async def outbox_file(self, request: FileRequest) -> tuple[bytes, ItemFile]:
+        return await io_bound(self._inventory().file, request.place, request.name, request.part), request.part
+
+    async def retry_outbox(self, request: RetryRequest) -> Retried:
+        retried = await io_bound(self._inventory().retry, request.names)
+        self._node.outbox.changed.set()
+        return retried
+
     async def soft_reload(self, _: Nothing) -> None:
         self._node.reload_soon()
 
     async def counts(self, _: Nothing) -> dict[str, Any]:
         return self._node.get_counts()
+
+    def _inventory(self) -> Inventory:
+        return Inventory(self._node.outbox.store)
 
 
 def _put(path: str) -> Http[ModeRequest, None]:
@@ -208,6 +264,12 @@ def _put(path: str) -> Http[ModeRequest, None]:
 
 def _reply_ok(_: object) -> Response:
     return json_reply("OK")
+
+
+def _reply_file(file: tuple[bytes, ItemFile]) -> Response:
+    content, part = file
+    kind = "image/jpeg" if part is ItemFile.IMAGE else "application/json"
+    return Response(content, media_type=kind, headers={"X-Content-Type-Options": "nosniff"})
 
 
 def _status_ok(_: object) -> dict[str, str]:
@@ -229,6 +291,24 @@ UPLOAD_OPTIONS = {
     "upload_priority": "`true` to send them before all others.",
 }
 
+PAGE_OPTIONS = {
+    "quarantined": "`true` for the images in quarantine, else those that wait.",
+    "limit": "How many at most, up to 1000; 100 if not given.",
+    "cursor": "The `next` of the page before.",
+}
+FILE_OPTIONS = {
+    "place": "The lane (`normal`, `priority`), or `quarantine`.",
+    "name": "The name of the entry.",
+    "part": "`image` or `metadata`.",
+}
+_NAMES = {"type": "array", "items": {"type": "string"}, "nullable": True}
+RETRY_BODY = {
+    "requestBody": {
+        "required": False,
+        "content": {"application/json": {"schema": {"type": "object", "properties": {"names": _NAMES}}}},
+    }
+}
+
 
 def _form(part: str, options: dict[str, str], *, is_list: bool = False) -> dict[str, Any]:
     """The OpenAPI entry of a form with images; options are headers, for a list of images in the query."""
@@ -239,15 +319,16 @@ def _form(part: str, options: dict[str, str], *, is_list: bool = False) -> dict[
         "properties": {part: {"type": "array", "items": image} if is_list else image},
     }
     return {
-        "parameters": [
-            {
-                "name": name,
-                "in": "query" if is_list else "header",
-                "required": False,
-                "description": text,
-                "schema": {"type": "string"},
-            }
-            for name, text in options.items()
-        ],
+        **_parameters("query" if is_list else "header", options),
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}},
+    }
+
+
+def _parameters(place: str, options: dict[str, str]) -> dict[str, Any]:
+    """The OpenAPI entry of options, which are part of the `path`, in the `query`, or a `header` each."""
+    return {
+        "parameters": [
+            {"name": name, "in": place, "required": place == "path", "description": text, "schema": {"type": "string"}}
+            for name, text in options.items()
+        ]
     }

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from starlette.requests import Request
 
+from ..api.forms import shortened
 from ..api.image_requests import image_from_event, images_from_event, option, read_images
 from ..data_classes import ImageMetadata
 from ..data_classes.codec import from_dict
@@ -21,6 +22,10 @@ from ..node.operations import read_text
 from ..settings import DetectorSettings
 
 MAX_UPLOAD_IMAGES = 1000
+MAX_TAGS = 1000
+LONGEST_TAG = LONGEST_CAMERA_ID = 256
+LONGEST_SOURCE = 4096
+"""In characters. The loop takes no more, and what came later would be refused there."""
 
 E = TypeVar("E", Autoupload, OperationMode, OutboxMode)
 
@@ -37,6 +42,10 @@ class DetectRequest:
     creation_date: str | None = None
     timeout_s: float | None = None
 
+    def __post_init__(self) -> None:
+        _check_text("camera_id", self.camera_id, LONGEST_CAMERA_ID)
+        _check_origin(self.source, self.tags)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadRequest:
@@ -45,6 +54,10 @@ class UploadRequest:
     images: list[ImageInput]
     metadata: list[ImageMetadata]
     upload_priority: bool = False
+
+    def __post_init__(self) -> None:
+        for metadata in self.metadata:
+            _check_origin(metadata.source, metadata.tags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +109,7 @@ class Readers:
         return UploadRequest(
             images=list(images),
             metadata=[ImageMetadata(created=created, source=get("source"), tags=list(tags)) for _ in images],
-            upload_priority=_truth("upload_priority", get("upload_priority")),
+            upload_priority=truth("upload_priority", get("upload_priority")),
         )
 
     def detect_event(self, data: Any = None) -> DetectRequest:
@@ -117,7 +130,7 @@ class Readers:
         return UploadRequest(
             images=[image],
             metadata=[read_metadata(data.get("metadata"))],
-            upload_priority=_truth("upload_priority", data.get("upload_priority")),
+            upload_priority=truth("upload_priority", data.get("upload_priority")),
         )
 
     @contextmanager
@@ -201,6 +214,25 @@ def _whole_point(point: Any) -> Any:
     }
 
 
+def _check_origin(source: str | None, tags: list[str]) -> None:
+    _check_text("source", source, LONGEST_SOURCE)
+    if len(tags) > MAX_TAGS:
+        raise InvalidRequestError(f"tags: there are {len(tags)}, the limit is {MAX_TAGS}")
+    for tag in tags:
+        _check_text("tags", tag, LONGEST_TAG)
+
+
+def _check_text(name: str, text: str | None, longest: int) -> None:
+    if text is None or (len(text) <= longest and text.isascii()):
+        return
+    if len(text) > longest:
+        raise InvalidRequestError(f"{name}: {shortened(text)!r} has {len(text)} characters, the limit is {longest}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequestError(f"{name}: {text!r} is half a character, which UTF-8 cannot say") from error
+
+
 def _split_tags(text: str | None) -> list[str]:
     return [tag.strip() for tag in (text or "").split(",") if tag.strip()]
 
@@ -258,7 +290,7 @@ _TRUE = frozenset({"true", "1", "yes", "on", "t", "y"})
 _FALSE = frozenset({"false", "0", "no", "off", "f", "n", ""})
 
 
-def _truth(name: str, value: Any) -> bool:
+def truth(name: str, value: Any) -> bool:
     """A switch as 0.27 understands it in a query: any of these words, in any case."""
     if value is None or isinstance(value, bool):
         return bool(value)

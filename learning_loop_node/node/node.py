@@ -200,7 +200,8 @@ class Node(FastAPI):
 
     def _add(self, operations: Iterable[Operation[Any, Any]]) -> None:
         rows = list(operations)
-        self._addresses |= {row.http.path: row.summary for row in rows if row.http and row.http.method == "GET"}
+        found = [(row.http.path, row.summary) for row in rows if row.http and row.http.method == "GET"]
+        self._addresses |= {path: summary for path, summary in found if "{" not in path}
         add_operations(self, rows, self.traffic)
         add_events(self.sio, rows, self.traffic)
 

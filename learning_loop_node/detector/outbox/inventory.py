@@ -8,9 +8,9 @@ from enum import StrEnum
 
 from ...data_classes import OutboxEntry, OutboxPage, Retried
 from ...data_classes.codec import from_json
-from ...errors import InvalidDataError, InvalidRequestError, NodeError
+from ...errors import InvalidDataError, InvalidRequestError, NodeError, NotFoundError, UnavailableError
 from .item_name import is_item_name
-from .store import Browsable, Item, ItemDamagedError, ItemGoneError, Quarantined, lane_name
+from .store import Browsable, Item, ItemDamagedError, ItemGoneError, ItemUnreadableError, Quarantined, lane_name
 
 QUARANTINE = "quarantine"
 LARGEST_PAGE = 1000
@@ -45,10 +45,17 @@ class Inventory:
     def file(self, place: str, name: str, part: ItemFile) -> bytes:
         """The image or the metadata of an entry, as found; `place` is its lane, or `quarantine`.
 
-        `ItemGoneError` if there is no such entry.
+        `NotFoundError` if there is no such thing, `UnavailableError` if the machine fails.
         """
         entry = Quarantined(name, False, 0, 0.0, "") if place == QUARANTINE else _item_of(f"{place}/{name}")
-        return self._store.jpeg(entry) if part is ItemFile.IMAGE else self._store.metadata(entry)
+        try:
+            return self._store.jpeg(entry) if part is ItemFile.IMAGE else self._store.metadata(entry)
+        except ItemGoneError as error:
+            raise NotFoundError(f"there is no image {name} in {place} any more") from error
+        except ItemDamagedError as error:
+            raise NotFoundError(f"{name} in {place} is damaged: {error}") from error
+        except ItemUnreadableError as error:
+            raise UnavailableError(str(error)) from error
 
     def retry(self, names: Sequence[str] | None = None) -> Retried:
         """Let these images in quarantine wait again, or all of them."""

@@ -1,4 +1,4 @@
-"""Every data class, field, order and default that existing programs rely on (recorded from version 0.27)."""
+"""Every data class, field, order and default that existing programs rely on (recorded from 0.27), and what is new."""
 
 from __future__ import annotations
 
@@ -35,10 +35,13 @@ FIELDS = {
     "model_size=None conf_threshold=None",
     "ModelVersionResponse": "current_version target_version loop_version local_versions version_control",
     "NodeStatus": "id name state=online uptime=0 errors=dict() capabilities=list()",
+    "OutboxEntry": "name lane size_bytes age_s tags=list() source=None reason=None",
+    "OutboxPage": "entries=list() next=None",
     "Point": "x y",
     "PointAnnotation": "category_name x y category_id=None",
     "PointDetection": "category_name x y model_name confidence category_id=None",
     "PretrainedModel": "name label description",
+    "Retried": "count=0 left=dict()",
     "SegmentationAnnotation": "id shape image_id category_id",
     "SegmentationDetection": "category_name shape model_name confidence category_id=None",
     "Shape": "points",

@@ -12,7 +12,6 @@ from learning_loop_node.data_classes import OutboxEntry, OutboxPage, Retried
 from learning_loop_node.detector.outbox.folder_store import FolderStore
 from learning_loop_node.detector.outbox.folder_view import FolderView
 from learning_loop_node.detector.outbox.inventory import Inventory, ItemFile
-from learning_loop_node.detector.outbox.store import ItemGoneError
 from learning_loop_node.errors import InvalidRequestError, NotFoundError
 
 NOW = 1_700_000_000.0
@@ -91,9 +90,9 @@ def test_files(store: FolderStore, view: View):
 @pytest.mark.parametrize(
     ("place", "name", "error"),
     [
-        pytest.param("normal", "2020-01-02_03:04:05.000000", ItemGoneError, id="not there"),
-        pytest.param("quarantine", "2020-01-02_03:04:05.000000", ItemGoneError, id="not in quarantine"),
-        pytest.param("quarantine", "..", ItemGoneError, id="above the quarantine"),
+        pytest.param("normal", "2020-01-02_03:04:05.000000", NotFoundError, id="not there"),
+        pytest.param("quarantine", "2020-01-02_03:04:05.000000", NotFoundError, id="not in quarantine"),
+        pytest.param("quarantine", "..", NotFoundError, id="above the quarantine"),
         pytest.param("normal", "..", InvalidRequestError, id="above the lane"),
         pytest.param("normal", "a/../../b", InvalidRequestError, id="somewhere else"),
         pytest.param("tmp", "2020-01-02_03:04:05.000000", InvalidRequestError, id="no lane"),
