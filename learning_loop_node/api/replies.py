@@ -51,6 +51,8 @@ STATUS: dict[type[NodeError], HTTPStatus] = {
 }
 
 INTERNAL = "internal_error"
+LONGEST_TEXT = 900
+"""Characters of what an error says."""
 
 
 def status_of(error: BaseException) -> HTTPStatus:
@@ -121,8 +123,14 @@ def _status_with_validation(error: Exception) -> HTTPStatus:
 
 
 def _describe(error: Exception) -> tuple[str, str]:
-    """What to say about an error, and its name. Of what is not ours, nothing leaves the process but the log."""
-    return _text_of(error), outcome_of(error)
+    """What to say about an error, and its name. Of what is not ours, nothing leaves the process but the log.
+
+    What a text repeats of the request may be endless; its beginning and its end, where the remedy is, remain.
+    """
+    text = _text_of(error)
+    if len(text) > LONGEST_TEXT:
+        text = f"{text[: LONGEST_TEXT // 2]}…{text[-LONGEST_TEXT // 2 :]}"
+    return text, outcome_of(error)
 
 
 def _text_of(error: Exception) -> str:
