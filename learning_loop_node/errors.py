@@ -6,6 +6,7 @@ NodeError
 │   ├── InvalidDataError            a JSON object lacks a field or has one of the wrong type
 │   ├── BadModeError                a mode that does not exist (answered like 0.27 does)
 │   ├── ArchiveRefusedError         an archive that we do not unpack
+│   ├── DatasetError                a data set that cannot be read, or that a format cannot hold
 │   └── SettingError                a setting has a value that cannot be used
 ├── TooLargeError                   body, image or archive above a limit
 ├── NotAuthenticatedError           login or token is missing or wrong
@@ -13,6 +14,7 @@ NodeError
 ├── NotFoundError                   there is no such thing
 │   └── NoTargetError               nobody has deployed a model yet
 ├── RefusedError                    it does not fit the present state; asking again will not help
+│   └── OutdatedError               somebody else has changed it since it was read
 ├── UnavailableError                not now; asking later may help
 │   ├── BusyError                   too many requests are waiting
 │   ├── NoModelError                no model is loaded
@@ -39,6 +41,8 @@ belongs to which error stands in `api/replies.py`.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class NodeError(Exception):
@@ -82,6 +86,10 @@ class ArchiveRefusedError(InvalidRequestError):
     """The archive is not one that we unpack."""
 
 
+class DatasetError(InvalidRequestError):
+    """The data set cannot be read, or its format cannot hold it."""
+
+
 class SettingError(InvalidRequestError, ValueError):
     """A setting has a value that cannot be used."""
 
@@ -108,6 +116,15 @@ class NoTargetError(NotFoundError):
 
 class RefusedError(NodeError):
     """This is not possible in the present state."""
+
+
+class OutdatedError(RefusedError):
+    """Somebody else has changed it since it was read."""
+
+    def __init__(self, message: str = "", *, conflicts: Sequence[Mapping[str, Any]] = ()) -> None:
+        """`conflicts` names each thing by `kind` and `id`, with `version` given and `present`, and `changed_by`."""
+        super().__init__(message)
+        self.conflicts = conflicts
 
 
 class UnavailableError(NodeError):

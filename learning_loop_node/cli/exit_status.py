@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from ..errors import (
     BusyError,
+    DatasetError,
     DeadlineError,
     DetectionFailedError,
     ForbiddenError,
@@ -49,6 +50,7 @@ MEANINGS = {
 
 _STATUS: dict[type[NodeError], ExitStatus] = {
     SettingError: ExitStatus.USAGE,
+    DatasetError: ExitStatus.FAILED,
     LoopUnreachableError: ExitStatus.UNREACHABLE,
     TransferBrokenError: ExitStatus.UNREACHABLE,
     InvalidRequestError: ExitStatus.REFUSED,
