@@ -9,6 +9,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from ..api.front_page import add_front_page
+from ..api.operation import Endpoint
 from ..api.rest import add_endpoints, add_error_replies
 from ..runtime.services import supervise
 from ..runtime.termination import Termination
@@ -16,7 +17,22 @@ from ..settings import LoopServerSettings, Settings
 from .limits import LimitedBodies
 from .loop import Loop
 from .notice import Notice, log_notice
-from .operations import deployment, detectors, health, images, listing, login, models, projects
+from .operations import (
+    categories,
+    deployment,
+    detectors,
+    events,
+    generator,
+    health,
+    images,
+    listing,
+    login,
+    me,
+    models,
+    projects,
+    tokens,
+    users,
+)
 
 DESCRIPTION = """
 A self-hosted loop for computer vision: it takes images from detectors, keeps models and says which one should run.
@@ -37,6 +53,10 @@ TAGS = [
     {"name": "models", "description": "One model per version, each in one or several formats."},
     {"name": "deployment", "description": "Which model the detectors of a project should run, and how they are."},
     {"name": "projects", "description": "Projects and their categories."},
+    {"name": "detectors", "description": "How the detectors of a project are."},
+    {"name": "events", "description": "Notices of changes, as they happen."},
+    {"name": "users", "description": "Who can log in, and what they are in which organization."},
+    {"name": "tokens", "description": "What programs carry in place of a login."},
     {"name": "login", "description": "Sessions; a login with an empty name gives a guest."},
     {"name": "health", "description": "Whether the loop is alive and ready."},
 ]
@@ -48,7 +68,7 @@ def create_app(settings: Settings | LoopServerSettings, *, tell: Callable[[Notic
     `tell` gets what the operator has to know, once it is open; by default it is logged.
     """
     loop = Loop(settings.loop_server if isinstance(settings, Settings) else settings)
-    termination = Termination()
+    termination = Termination(before_stop=loop.changes.aclose)  # else it would wait for those who listen
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -72,10 +92,30 @@ def create_app(settings: Settings | LoopServerSettings, *, tell: Callable[[Notic
         lifespan=lifespan,
     )
     app.state.loop = loop
-    resources = (listing, images, models, deployment, detectors, projects, login, health)
-    endpoints = [endpoint for resource in resources for endpoint in resource.endpoints(loop)]
+    endpoints = endpoints_of(loop)
     app.add_middleware(LimitedBodies, streaming=[endpoint.path for endpoint in endpoints if endpoint.streams])
     add_error_replies(app)
     add_front_page(app, "A self-hosted loop for computer vision", ADDRESSES)
     add_endpoints(app, endpoints)
     return app
+
+
+def endpoints_of(loop: Loop) -> list[Endpoint]:
+    """Everything that the loop can be asked."""
+    resources = (
+        listing,
+        images,
+        models,
+        deployment,
+        detectors,
+        projects,
+        generator,
+        categories,
+        login,
+        health,
+        events,
+        users,
+        tokens,
+        me,
+    )
+    return [endpoint for resource in resources for endpoint in resource.endpoints(loop)]

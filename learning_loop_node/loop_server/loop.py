@@ -6,10 +6,10 @@ import fcntl
 import logging
 import shutil
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
-from ..errors import SettingError
+from ..errors import NodeError, SettingError
 from ..runtime.files import make_folder
 from ..runtime.periodic import Periodic
 from ..runtime.services import Service
@@ -25,6 +25,8 @@ from .storage.database import Database, sqlite_url
 logger = logging.getLogger(__name__)
 
 CLEAN_S = 3600.0
+USES_S = 60.0
+"""So often it is written down at most which tokens were used."""
 
 
 class Loop:
@@ -36,8 +38,8 @@ class Loop:
         self.incoming = self.folder / "incoming"
         self.database = Database(settings.database_url or sqlite_url(self.folder))
         self.blobs: BlobStore = FolderBlobs(self.folder / "blobs")
-        self.auth = Auth(settings, self.database)
         self.changes = Changes()
+        self.auth = Auth(settings, self.database, on_revision=self.changes.wake)
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Notice]:
@@ -53,11 +55,20 @@ class Loop:
             await self.database.open()
             async with self.database.writing() as session:
                 await models.forget_unfinished(session)
+            stack.push_async_callback(self._note_last_uses)
+            stack.push_async_callback(self.changes.aclose)
             yield notice_of(self.settings, await self.auth.open())
 
     def services(self) -> Iterable[Service]:
         """What runs in the background while the loop runs."""
-        return (Periodic("expired sessions", self.auth.forget_expired, interval_s=CLEAN_S, longest_s=CLEAN_S),)
+        return (
+            Periodic("expired sessions", self.auth.forget_expired, interval_s=CLEAN_S, longest_s=CLEAN_S),
+            Periodic("uses of tokens", self.auth.keep_uses, interval_s=USES_S, longest_s=CLEAN_S),
+        )
+
+    async def _note_last_uses(self) -> None:
+        with suppress(NodeError):
+            await self.auth.keep_uses()
 
     async def missing(self) -> dict[str, str]:
         """What keeps the loop from doing its work, by subject; empty when it is ready."""

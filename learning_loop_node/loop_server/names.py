@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
-from ..errors import InvalidRequestError
+from ..errors import InvalidRequestError, NotFoundError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _FORMAT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _VERSION = re.compile(r"(0|[1-9][0-9]{0,8})(\.(0|[1-9][0-9]{0,8})){0,3}")
 
-RESERVED = ("generator",)
-"""Project ids that are parts of addresses of the protocol."""
+RESERVED = ("generator", "deleted")
+"""Project ids that are parts of addresses."""
 
 
 def check_name(field: str, value: str) -> str:
@@ -23,6 +24,25 @@ def check_name(field: str, value: str) -> str:
     if value in RESERVED:
         raise InvalidRequestError(f"{field} {value!r} is a reserved word; choose another name")
     return value
+
+
+def no_such_organization(organization: str) -> NotFoundError:
+    """For one that is not there, and for one of which the caller may not know."""
+    return NotFoundError(f"there is no organization {organization}; an administrator makes one with its first project")
+
+
+def no_such_project(organization: str, project: str) -> NotFoundError:
+    """For one that is not there, and for one of which the caller may not know."""
+    return NotFoundError(
+        f"there is no project {organization}/{project}; one is made by POST /api/{organization}/projects"
+    )
+
+
+def check_user_name(name: str) -> str:
+    """A name with which somebody logs in."""
+    if not _USER.fullmatch(name):
+        raise InvalidRequestError(f"name {name!r} must be 1 to 64 letters, digits or . _ - @, a letter or digit first")
+    return name
 
 
 def check_format(value: str) -> str:

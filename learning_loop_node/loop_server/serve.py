@@ -12,8 +12,8 @@ from rich.console import Console
 from ..errors import SettingError
 from ..settings import LoopServerSettings, Settings
 from .app import create_app
-from .auth import is_loopback
 from .notice import Notice
+from .origin import is_loopback
 
 STOP_S = 10
 """How long requests in progress may take when the loop is told to stop."""

@@ -1,36 +1,56 @@
-"""Which model the detectors of a project should run."""
+"""Which model the detectors of a project should run, and which they should have run before."""
 
 from __future__ import annotations
 
-from fastapi import Depends
+from fastapi import Depends, Query
 from starlette.requests import Request
 
 from ...api.operation import Endpoint
-from ...errors import InvalidRequestError, NoTargetError, NotFoundError
+from ...errors import InvalidRequestError, NoTargetError, NotFoundError, RefusedError
 from ..auth import caller_of
 from ..loop import Loop
 from ..rights import Right
-from ..storage import models, projects
-from ..wire.models import NewTarget, Target
+from ..storage import deployments, models, projects
+from ..storage.deployments import Deployment
+from ..storage.tables import ModelRow
+from ..wire.models import DeploymentRecord, Deployments, NewTarget, Rollback, Target
 from .projects import PROJECT
+
+PAGE = 100
+MAX_PAGE = 1000
 
 
 def endpoints(loop: Loop) -> list[Endpoint]:
     operations = DeploymentOperations(loop)
+    managers = [Depends(loop.auth.needs(Right.MANAGE))]
     return [
         Endpoint(
             method="GET",
             path=f"{PROJECT}/deployment/target",
             run=operations.target,
-            access=[Depends(loop.auth.needs(Right.REPORT))],
+            access=[Depends(loop.auth.needs(Right.TARGET))],
             options={"tags": ["deployment"], "summary": "The model that detectors should run"},
         ),
         Endpoint(
             method="PUT",
             path=f"{PROJECT}/deployment/target",
             run=operations.set_target,
-            access=[Depends(loop.auth.needs(Right.MANAGE))],
+            access=managers,
             options={"tags": ["deployment"], "summary": "Choose the model that detectors should run"},
+        ),
+        Endpoint(
+            method="GET",
+            path=f"{PROJECT}/deployment/history",
+            run=operations.history,
+            access=[Depends(loop.auth.needs(Right.READ))],
+            options={"tags": ["deployment"], "summary": "Which models were deployed, when and by whom"},
+        ),
+        Endpoint(
+            method="POST",
+            path=f"{PROJECT}/deployment/rollback",
+            run=operations.roll_back,
+            access=managers,
+            options={"tags": ["deployment"], "summary": "Deploy again what was deployed before"},
         ),
     ]
 
@@ -45,7 +65,7 @@ class DeploymentOperations:
         """The model that detectors should run; 404 if nobody has chosen one."""
         async with self._loop.database.reading() as session:
             row = await projects.project_named(session, organization, project)
-            model = await models.deployed(session, row.id)
+            model = await deployments.deployed(session, row.id)
         if model is None:
             raise NoTargetError(f"{organization}/{project} has no deployment target yet; choose one with PUT")
         return Target(model_uuid=model.id, version=model.version)
@@ -64,5 +84,50 @@ class DeploymentOperations:
                 raise InvalidRequestError(f"model_uuid is that of version {model.version}, not {new.version}")
             if not (await models.formats_of(session, [model]))[model.id]:
                 raise NotFoundError(f"version {model.version} has no files yet")
-            await models.deploy(session, model, caller_of(request).name)
+            await deployments.deploy(session, model, caller_of(request).name)
+        return self._told(organization, project, model)
+
+    async def history(
+        self,
+        organization: str,
+        project: str,
+        before: int | None = Query(default=None, ge=1, le=2**53, description="The `next` of the page before."),
+        limit: int = Query(default=PAGE, ge=1, le=MAX_PAGE, description="Entries per page."),
+    ) -> Deployments:
+        """Which models were deployed, newest first; the first one is deployed now."""
+        async with self._loop.database.reading() as session:
+            row = await projects.project_named(session, organization, project)
+            found = await deployments.history(session, row.id, limit=limit, before=before)
+        is_full = len(found) == limit
+        return Deployments(deployments=[_record(entry) for entry in found], next=found[-1].number if is_full else None)
+
+    async def roll_back(self, organization: str, project: str, wanted: Rollback, request: Request) -> Target:
+        """Deploy again what an entry of the history names, or the last model before the present one.
+
+        It becomes a new entry; the history keeps what was.
+        """
+        async with self._loop.database.writing() as session:
+            row = await projects.project_named(session, organization, project)
+            if wanted.number is not None:
+                entry: Deployment | None = await deployments.numbered(session, row.id, wanted.number)
+            else:
+                entry = await deployments.former(session, row.id)
+            if entry is None:
+                raise RefusedError(f"no other model was deployed in {organization}/{project} before")
+            await deployments.deploy(session, entry.model, caller_of(request).name)
+        return self._told(organization, project, entry.model)
+
+    def _told(self, organization: str, project: str, model: ModelRow) -> Target:
+        self._loop.changes.tell("deployments", organization, project, [model.id])
         return Target(model_uuid=model.id, version=model.version)
+
+
+def _record(entry: Deployment) -> DeploymentRecord:
+    return DeploymentRecord(
+        number=entry.number,
+        model_uuid=entry.model.id,
+        version=entry.model.version,
+        since=entry.since.isoformat(),
+        until=entry.until.isoformat() if entry.until else None,
+        user=entry.user,
+    )

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from fastapi import Depends
+from datetime import UTC, datetime
+
+from fastapi import Depends, Query
 
 from ...api.operation import Endpoint
 from ...data_classes import codec
 from ...errors import InvalidRequestError
 from ..loop import Loop
 from ..rights import Right
-from ..storage import detectors, projects
+from ..storage import deployments, detectors, projects
+from ..storage.tables import DetectorRow
 from ..wire.detectors import DetectorRecord, DetectorReport, Detectors
 from ..wire.ground import Done
 from .projects import PROJECT
 
 MAX_STATUS_BYTES = 64 * 1024
+MAX_PAGE = 1000
 
 
 def endpoints(loop: Loop) -> list[Endpoint]:
@@ -25,14 +29,21 @@ def endpoints(loop: Loop) -> list[Endpoint]:
             path=f"{PROJECT}/detectors",
             run=operations.report,
             access=[Depends(loop.auth.needs(Right.REPORT))],
-            options={"tags": ["deployment"], "summary": "A detector says how it is"},
+            options={"tags": ["detectors"], "summary": "A detector says how it is"},
         ),
         Endpoint(
             method="GET",
             path=f"{PROJECT}/detectors",
-            run=operations.all,
+            run=operations.list,
             access=[Depends(loop.auth.needs(Right.READ))],
-            options={"tags": ["deployment"], "summary": "What the detectors said last"},
+            options={"tags": ["detectors"], "summary": "What the detectors said last, and who is late"},
+        ),
+        Endpoint(
+            method="DELETE",
+            path=f"{PROJECT}/detectors/{{detector_id:path}}",
+            run=operations.forget,
+            access=[Depends(loop.auth.needs(Right.MANAGE))],
+            options={"tags": ["detectors"], "summary": "Forget a detector"},
         ),
     ]
 
@@ -50,16 +61,47 @@ class DetectorOperations:
             raise InvalidRequestError(f"the status has more than {MAX_STATUS_BYTES} bytes; shorten errors")
         async with self._loop.database.writing() as session:
             row = await projects.project_named(session, organization, project)
-            await detectors.keep_report(session, row.id, report.uuid, status)
+            is_news = await detectors.keep_report(session, row.id, report.uuid, status)
+        if is_news:
+            self._loop.changes.tell("detectors", organization, project, [report.uuid])
         return Done()
 
-    async def all(self, organization: str, project: str) -> Detectors:
-        """The last status of each detector, with the time when it came."""
+    async def list(
+        self,
+        organization: str,
+        project: str,
+        after: str = Query(default="", max_length=256, description="The `next` of the page before."),
+        limit: int = Query(default=MAX_PAGE, ge=1, le=MAX_PAGE, description="Detectors per page."),
+    ) -> Detectors:
+        """The last status of each detector, when it came, and whether the next one is overdue."""
         async with self._loop.database.reading() as session:
             row = await projects.project_named(session, organization, project)
-            rows = await detectors.reports(session, row.id)
+            model = await deployments.deployed(session, row.id)
+            rows = await detectors.reports(session, row.id, after=after, limit=limit)
+        now = datetime.now(UTC)
         return Detectors(
-            detectors=[
-                DetectorRecord.model_validate(row.status | {"received": row.received.isoformat()}) for row in rows
-            ]
+            detectors=[_record(entry, now, model.version if model else None) for entry in rows],
+            next=rows[-1].id if len(rows) == limit else None,
         )
+
+    async def forget(self, organization: str, project: str, detector_id: str) -> Done:
+        """Forget a detector. One that still runs is there again with its next report."""
+        async with self._loop.database.writing() as session:
+            row = await projects.project_named(session, organization, project)
+            await detectors.forget(session, row.id, detector_id)
+        self._loop.changes.tell("detectors", organization, project, [detector_id])
+        return Done()
+
+
+def _record(row: DetectorRow, now: datetime, deployed: str | None) -> DetectorRecord:
+    age_s = max(0.0, (now - row.received).total_seconds())
+    known = {
+        "received": row.received.isoformat(),
+        "age_s": round(age_s, 3),
+        "first_seen": (row.first_seen or row.received).isoformat(),
+        "interval_s": detectors.interval_of(row.gaps),
+        "is_late": detectors.is_late(age_s, row.gaps, row.status.get("state", "")),
+        "deployed_model": deployed,
+        "runs_deployed": row.status.get("current_model") == deployed if deployed is not None else None,
+    }
+    return DetectorRecord.model_validate(row.status | known)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Literal
+
 from fastapi import Form
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,7 +13,7 @@ from ...api.operation import Endpoint
 from ...errors import InvalidRequestError, NotAuthenticatedError
 from ..auth import COOKIE, SESSION, Login
 from ..loop import Loop
-from ..rights import Role
+from ..rights import Caller, Role
 from ..wire.ground import Done
 from ..wire.login import LoginAnswer, Token
 
@@ -60,14 +63,15 @@ class LoginOperations:
             samesite="lax",
             secure=request.url.scheme == "https",
         )
-        return LoginAnswer(username=login.caller.name, role="admin" if login.caller.role is Role.ADMIN else "guest")
+        return LoginAnswer(username=login.caller.name, role=_role(login.caller))
 
     async def make_token(self, request: Request, username: str = Form(), password: str = Form()) -> Token:
         """Log in and get a token, to be sent with each request as `Authorization: Bearer …`."""
         login = await self._log_in(request, username, password)
-        if login.expires is None:
+        if login.expires is None and login.caller.token_id is None:
             raise NotAuthenticatedError("a token needs a user name")
-        return Token(access_token=login.token, expires=int(login.expires.timestamp()))
+        expires = login.expires or datetime.now(UTC) + SESSION  # such a token stays valid; it is to be asked for anew
+        return Token(access_token=login.token, expires=int(expires.timestamp()))
 
     async def log_out(self, request: Request, response: Response) -> Done:
         """End the session of this request. Other sessions of the same user stay valid."""
@@ -80,3 +84,11 @@ class LoginOperations:
         if kind and not kind.lower().startswith(("application/x-www-form-urlencoded", "multipart/form-data")):
             raise InvalidRequestError(f"username and password must be fields of a form, not {kind}")
         return await self._auth.log_in(username, password, request.client.host if request.client else "")
+
+
+def _role(caller: Caller) -> Literal["guest", "node", "user", "admin"]:
+    if caller.role is Role.ADMIN:
+        return "admin"
+    if caller.role is Role.GUEST:
+        return "guest"
+    return "node" if caller.user_id is None else "user"

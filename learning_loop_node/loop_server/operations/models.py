@@ -32,7 +32,7 @@ CATEGORIES_FIELD = "categories"
 
 def endpoints(loop: Loop) -> list[Endpoint]:
     operations = ModelOperations(loop)
-    nodes, readers = [Depends(loop.auth.needs(Right.SEND))], [Depends(loop.auth.needs(Right.READ))]
+    nodes, readers = [Depends(loop.auth.needs(Right.FETCH))], [Depends(loop.auth.needs(Right.READ))]
     managers = [Depends(loop.auth.needs(Right.MANAGE))]
     return [
         Endpoint(
@@ -116,6 +116,7 @@ class ModelOperations:
                 except BaseException:
                     await self._give_up(stored)
                     raise
+        self._loop.changes.tell("models", organization, project, [stored.id])
         return StoredModel(id=stored.id, version=stored.version)
 
     async def add_format(
@@ -132,6 +133,7 @@ class ModelOperations:
             async with unpacked(files, self._loop.incoming) as model:
                 information = _information(model, await _text(field), known, row.id, stored.information)
                 await self._keep(row, stored, model_format, model, information)
+        self._loop.changes.tell("models", organization, project, [stored.id])
         return StoredModel(id=stored.id, version=stored.version)
 
     async def download(self, organization: str, project: str, model_id: str, model_format: str) -> Response:

@@ -1,15 +1,14 @@
-"""Models, their formats, and which one is deployed."""
+"""Models and their formats."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...errors import NotFoundError, RefusedError
-from .tables import DeploymentRow, ModelFormatRow, ModelRow
+from .tables import ModelFormatRow, ModelRow
 
 
 async def versions(session: AsyncSession, project_id: str) -> Sequence[str]:
@@ -58,19 +57,6 @@ async def refuse_taken_format(session: AsyncSession, model_id: str, model_format
 
 async def find_format(session: AsyncSession, model_id: str, model_format: str) -> ModelFormatRow | None:
     return await session.get(ModelFormatRow, (model_id, model_format))
-
-
-async def deployed(session: AsyncSession, project_id: str) -> ModelRow | None:
-    """The model that detectors should run, None if nobody has chosen one."""
-    query = select(ModelRow).join(DeploymentRow, DeploymentRow.model_id == ModelRow.id)
-    return await session.scalar(
-        query.where(DeploymentRow.project_id == project_id).order_by(DeploymentRow.number.desc()).limit(1)
-    )
-
-
-async def deploy(session: AsyncSession, model: ModelRow, user: str | None) -> None:
-    """Let the detectors of the project run this model from now on; `user` is who says so."""
-    session.add(DeploymentRow(project_id=model.project_id, model_id=model.id, since=datetime.now(UTC), user=user))
 
 
 async def forget(session: AsyncSession, model_id: str) -> None:

@@ -44,15 +44,19 @@ async def add_project(
         version=1,
         description=description,
     )
-    taken = RefusedError(f"there is a project {organization}/{name} already")
-    if await _find(session, organization, name) is not None:
-        raise taken
+    await refuse_taken(session, organization, name)
     session.add(project)
     try:
         await session.flush()
     except IntegrityError as error:  # somebody else was faster, which only a database server allows
-        raise taken from error
+        raise _taken(organization, name) from error
     return project
+
+
+async def refuse_taken(session: AsyncSession, organization: str, name: str) -> None:
+    """Raise `RefusedError` if there is a project of this name."""
+    if await _find(session, organization, name) is not None:
+        raise _taken(organization, name)
 
 
 def refuse_changed(what: str, present: int, expected: int | None) -> None:
@@ -121,6 +125,10 @@ async def forget_some_images(session: AsyncSession, project: ProjectRow, count: 
 async def forget_project(session: AsyncSession, project: ProjectRow) -> None:
     """Remove a project for good, with all that is left of it."""
     await session.execute(delete(ProjectRow).where(ProjectRow.id == project.id))
+
+
+def _taken(organization: str, name: str) -> RefusedError:
+    return RefusedError(f"there is a project {organization}/{name} already")
 
 
 async def _find(session: AsyncSession, organization: str, name: str, *, to_change: bool = False) -> ProjectRow | None:

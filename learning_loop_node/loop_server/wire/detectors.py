@@ -27,8 +27,19 @@ class DetectorReport(BaseModel):
 
 
 class DetectorRecord(DetectorReport):
-    received: str
+    """The last status of a detector, and what the loop knows beyond it."""
+
+    received: str = Field(description="When the status came.")
+    age_s: float = Field(description="Seconds since then.")
+    first_seen: str = Field(description="When the first status of this detector came.")
+    interval_s: float = Field(description="Seconds between its reports, as seen lately.")
+    is_late: bool = Field(description="Nothing was heard for three intervals, though it did not say that it ends.")
+    deployed_model: str | None = Field(description="The version that the detectors of the project should run.")
+    runs_deployed: bool | None = Field(description="Whether it runs that one; null while none is deployed.")
 
 
 class Detectors(Wire):
+    """By their ids. `next` is to be given as `after` for those that follow; null at the end."""
+
     detectors: list[DetectorRecord]
+    next: str | None

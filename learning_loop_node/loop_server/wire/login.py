@@ -15,7 +15,7 @@ class LoginAnswer(Wire):
     """Who is logged in now; the session itself is in the cookie."""
 
     username: str
-    role: Literal["guest", "admin"]
+    role: Literal["guest", "node", "user", "admin"]
 
 
 class Token(Wire):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from .ground import ShortText, Wire
 
 
@@ -44,3 +46,25 @@ class NewTarget(Wire):
 
     version: ShortText | None = None
     model_uuid: ShortText | None = None
+
+
+class DeploymentRecord(Target):
+    """A model that was deployed; `until` is null for the one that is. `user` is who chose it."""
+
+    number: int
+    since: str
+    until: str | None
+    user: str | None
+
+
+class Deployments(Wire):
+    """Newest first. `next` is to be given as `before` for earlier ones; null at the end."""
+
+    deployments: list[DeploymentRecord]
+    next: int | None
+
+
+class Rollback(Wire):
+    """Without `number`, the last one of another model than the one that is deployed."""
+
+    number: int | None = Field(default=None, ge=1, le=2**53, description="Of an entry of the history.")

@@ -12,7 +12,8 @@ from pydantic import SecretStr
 
 from learning_loop_node.errors import NotAuthenticatedError, RateLimitedError
 from learning_loop_node.loop_server.attempts import FAILURES
-from learning_loop_node.loop_server.auth import Auth, is_loopback
+from learning_loop_node.loop_server.auth import Auth
+from learning_loop_node.loop_server.origin import is_loopback
 from learning_loop_node.loop_server.passwords import AT_ONCE
 from learning_loop_node.loop_server.rights import Role
 from learning_loop_node.loop_server.storage.database import Database, sqlite_url
