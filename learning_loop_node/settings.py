@@ -43,10 +43,29 @@ class DiskFull(StrEnum):
     REFUSE = "refuse"
 
 
+class LogFormat(StrEnum):
+    """What a line of the log is: text for people, or a JSON object for programs."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class Group(BaseModel):
     """A frozen group of settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class LogSettings(Group):
+    """How the log is written, by nodes, by the loop and on the command line."""
+
+    format: LogFormat = Field(
+        default=LogFormat.TEXT, description="`text`, or `json` for one JSON object per line of the log."
+    )
+
+    @property
+    def as_json(self) -> bool:
+        return self.format is LogFormat.JSON
 
 
 class LoopSettings(Group):
@@ -141,6 +160,7 @@ class LoopServerSettings(Group):
 class Settings(Group):
     """All groups together."""
 
+    logs: LogSettings = LogSettings()
     loop: LoopSettings = LoopSettings()
     node: NodeSettings = NodeSettings()
     detector: DetectorSettings = DetectorSettings()
@@ -193,6 +213,7 @@ class Variable:
 
 
 ENVIRONMENT = (
+    Variable(name="LOG_FORMAT", group="logs", field="format"),
     Variable(name="LOOP_HOST", group="loop", field="host", older="HOST"),
     Variable(name="LOOP_USERNAME", group="loop", field="username", older="USERNAME"),
     Variable(name="LOOP_PASSWORD", group="loop", field="password", older="PASSWORD"),
@@ -249,6 +270,12 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         return Settings.model_validate(values)
     except ValidationError as error:
         raise SettingError(_text_of(error, names)) from error
+
+
+def load_log_settings(environment: Mapping[str, str] | None = None) -> LogSettings:
+    """How to write the log, before anything else is read; a wrong value is left for `load_settings` to refuse."""
+    text = read_variable(os.environ if environment is None else environment, "LOG_FORMAT")
+    return LogSettings(format=LogFormat(text)) if text in set(LogFormat) else LogSettings()
 
 
 def _text_of(error: ValidationError, names: Mapping[tuple[str, str], str]) -> str:

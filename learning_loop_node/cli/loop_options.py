@@ -34,7 +34,9 @@ def loop_settings(
     from pydantic import SecretStr
 
     from ..settings import load_settings
+    from .output import log_to_stderr
 
+    log_to_stderr()
     given = {"host": host, "username": username, "organization": organization, "project": project}
     changes: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     if password is not None:

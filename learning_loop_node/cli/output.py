@@ -27,6 +27,17 @@ def stderr() -> Console:
     return Console(stderr=True, highlight=False, markup=False)
 
 
+def log_to_stderr() -> None:
+    """Let warnings of a command go to standard error, as `LOG_FORMAT` says."""
+    import logging
+    import sys
+
+    from ..logs import configure_logging
+    from ..settings import load_log_settings
+
+    configure_logging(logging.WARNING, as_json=load_log_settings().as_json, stream=sys.stderr)
+
+
 def print_json(value: Any) -> None:
     from ..data_classes.codec import to_json
 

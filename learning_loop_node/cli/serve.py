@@ -31,7 +31,7 @@ def serve(
             f"the loop needs {error.name or 'a library'}: pip install 'learning-loop-node[loop]'"
         ) from error
     from ..logs import configure_logging
-    from ..settings import load_settings
+    from ..settings import load_log_settings, load_settings
 
-    configure_logging()
+    configure_logging(as_json=load_log_settings().as_json)
     serve_loop(load_settings().loop_server.model_copy(update=changes), host, port)

@@ -31,7 +31,7 @@ from ..runtime.allocator import keep_freed_memory
 from ..runtime.metrics import Metrics
 from ..runtime.services import Service, supervise
 from ..runtime.termination import Termination
-from ..settings import Settings, load_settings
+from ..settings import Settings, load_log_settings, load_settings
 from .identity import node_uuid
 from .metrics import node_metrics
 from .operations import node_operations
@@ -65,7 +65,7 @@ class Node(FastAPI):
         if needs_sio and not needs_login:
             raise ValueError("needs_sio=True needs needs_login=True: the loop's Socket.IO asks for a login")
         super().__init__(title=name, lifespan=lambda _app: self._lifespan())
-        configure_logging()
+        configure_logging(as_json=(settings.logs if settings else load_log_settings()).as_json)
         self.log = logging.getLogger(NODE_LOGGER)
         self.name = name
         self.settings = settings or load_settings()

@@ -12,7 +12,7 @@ import configargparse
 import uvicorn
 
 from ..logs import configure_logging
-from ..settings import load_settings
+from ..settings import load_log_settings, load_settings
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,9 @@ def run_node(app: str, args: argparse.Namespace) -> None:
 
     With `UVICORN_RELOAD` the server starts anew when a source file changes.
     """
-    configure_logging()
+    logs = load_log_settings()
+    configure_logging(as_json=logs.as_json)
+    format_options: dict[str, Any] = {"log_config": None} if logs.as_json else {}
     uvicorn.run(
         app,
         host=args.host,
@@ -96,6 +98,7 @@ def run_node(app: str, args: argparse.Namespace) -> None:
         lifespan="on",
         reload=load_settings().node.reload,
         ws_max_size=LARGEST_MESSAGE_BYTES,
+        **format_options,
     )
 
 

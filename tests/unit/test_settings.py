@@ -11,7 +11,15 @@ from pydantic import SecretStr, ValidationError
 
 from learning_loop_node.enums import VersionMode
 from learning_loop_node.errors import SettingError
-from learning_loop_node.settings import ENVIRONMENT, GLOBALS, DiskFull, OutboxSettings, Settings, load_settings
+from learning_loop_node.settings import (
+    ENVIRONMENT,
+    GLOBALS,
+    DiskFull,
+    LogFormat,
+    OutboxSettings,
+    Settings,
+    load_settings,
+)
 
 # variable: (text, field, value)
 VARIABLES: dict[str, tuple[str, str, Any]] = {
@@ -27,6 +35,7 @@ VARIABLES: dict[str, tuple[str, str, Any]] = {
     "MIN_UNCERTAIN_THRESHOLD": ("0.1", "detector.min_uncertain_threshold", 0.1),
     "MAX_UNCERTAIN_THRESHOLD": ("0.9", "detector.max_uncertain_threshold", 0.9),
     "VERSION_CONTROL_DEFAULT": ("pause", "detector.version_control_default", VersionMode.Pause),
+    "LOG_FORMAT": ("json", "logs.format", LogFormat.JSON),
     "SYNC_CYCLES": ("12", "detector.sync_cycles", 12),
     "EXCLUSIVE_MODEL_BUILD": ("True", "detector.exclusive_model_build", True),
     "NODE_VERSION": ("1.2.3", "detector.node_version", "1.2.3"),
