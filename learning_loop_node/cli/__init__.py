@@ -14,6 +14,7 @@ from .demo import demo
 from .detect import detect
 from .exit_status import exit_status_help, exit_status_of
 from .models import models
+from .outbox import outbox
 from .projects import projects
 from .serve import serve
 from .version import version
@@ -41,6 +42,7 @@ app.command()(serve)
 app.command()(demo)
 app.command()(detect)
 app.add_typer(models, name="models")
+app.add_typer(outbox, name="outbox")
 app.add_typer(projects, name="projects")
 app.add_typer(categories, name="categories")
 app.command()(version)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ...errors import NotFoundError
+from ...errors import SettingError
 from .disk import Disk
 from .item_folder import item_in, read_file
 from .lanes import Lanes
 from .quarantine import Quarantine
-from .store import Item, ItemDamagedError, Quarantined, lane_name
+from .store import Item, ItemDamagedError, Quarantined, Usage, lane_name
 
 
 class FolderView:
@@ -22,9 +22,9 @@ class FolderView:
 
     def __init__(self, path: Path, disk: Disk | None = None) -> None:
         if not path.is_dir():
-            raise NotFoundError(f"there is no folder {path}")
+            raise SettingError(f"there is no folder {path}")
         if not any((path / lane_name(is_priority=is_priority)).is_dir() for is_priority in (True, False)):
-            raise NotFoundError(f"{path} is no outbox: it has neither a folder `normal` nor `priority`")
+            raise SettingError(f"{path} is no outbox: it has neither a folder `normal` nor `priority`")
         self.path = path
         self.damaged: dict[str, str] = {}
         self._lanes = Lanes()
@@ -33,6 +33,16 @@ class FolderView:
         self._quarantine.refresh()
         for is_priority in (True, False):
             self._look_into(path / lane_name(is_priority=is_priority), is_priority=is_priority)
+
+    def usage(self) -> Usage:
+        """How much there is."""
+        return Usage(
+            items=len(self._lanes),
+            priority_items=self._lanes.count(is_priority=True),
+            size_bytes=self._lanes.size_bytes,
+            oldest_at=self._lanes.oldest_at(),
+            quarantine_items=len(self._quarantine),
+        )
 
     def listed(self, count: int, after: Item | None = None) -> list[Item]:
         return self._lanes.listed(count, after)
@@ -57,13 +67,13 @@ class FolderView:
     def _look_into(self, lane: Path, *, is_priority: bool) -> None:
         try:
             names = sorted(folder.name for folder in lane.iterdir())
-        except FileNotFoundError:
+        except FileSettingError:
             return
         items = []
         for name in names:
             try:
                 items.append(item_in(lane / name, is_priority=is_priority))
-            except FileNotFoundError:
+            except FileSettingError:
                 continue
             except ItemDamagedError as error:
                 self.damaged[f"{lane.name}/{name}"] = str(error)

@@ -100,9 +100,9 @@ def test_help_names_every_exit_status():
 def test_every_command_and_option_is_explained():
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
-    models = group.commands["models"]
-    assert isinstance(models, TyperGroup)
-    for command in [*group.commands.values(), *models.commands.values()]:
+    groups = [entry for entry in group.commands.values() if isinstance(entry, TyperGroup)]
+    assert groups
+    for command in [*group.commands.values(), *(command for entry in groups for command in entry.commands.values())]:
         assert command.help, command.name
         for parameter in command.params:
             assert getattr(parameter, "help", None), f"{command.name} {parameter.name}"

@@ -12,7 +12,7 @@ from learning_loop_node.data_classes import OutboxEntry, OutboxPage, Retried
 from learning_loop_node.detector.outbox.folder_store import FolderStore
 from learning_loop_node.detector.outbox.folder_view import FolderView
 from learning_loop_node.detector.outbox.inventory import Inventory, ItemFile
-from learning_loop_node.errors import InvalidRequestError, NotFoundError
+from learning_loop_node.errors import InvalidRequestError, NotFoundError, SettingError
 
 NOW = 1_700_000_000.0
 View = Callable[[], Inventory]
@@ -159,9 +159,9 @@ def test_looking_at_a_folder_changes_nothing(store: FolderStore):
 
 
 def test_a_folder_that_is_no_outbox(tmp_path: Path):
-    with pytest.raises(NotFoundError, match="no outbox"):
+    with pytest.raises(SettingError, match="no outbox"):
         FolderView(tmp_path)
-    with pytest.raises(NotFoundError, match="no folder"):
+    with pytest.raises(SettingError, match="no folder"):
         FolderView(tmp_path / "nowhere")
 
 
