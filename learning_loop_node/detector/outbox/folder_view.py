@@ -67,13 +67,13 @@ class FolderView:
     def _look_into(self, lane: Path, *, is_priority: bool) -> None:
         try:
             names = sorted(folder.name for folder in lane.iterdir())
-        except FileSettingError:
+        except FileNotFoundError:
             return
         items = []
         for name in names:
             try:
                 items.append(item_in(lane / name, is_priority=is_priority))
-            except FileSettingError:
+            except FileNotFoundError:
                 continue
             except ItemDamagedError as error:
                 self.damaged[f"{lane.name}/{name}"] = str(error)
