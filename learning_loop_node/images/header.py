@@ -18,7 +18,7 @@ _MAX_METADATA_BYTES = 2**20  # EXIF or XMP, looked at for the orientation
 class ImageHeader:
     """What an image says of itself before its pixels. `width` and `height` are as stored, before it is turned upright.
 
-    `orientation` is EXIF's, 1 to 8; 1 is upright. `channels`, `is_progressive` and `exif_places` (where EXIF data
+    `orientation` is EXIF's, 1 to 8; 1 is upright. `channels`, `has_many_scans` and `exif_places` (where EXIF data
     begins) are told of JPEG only.
     """
 
@@ -27,7 +27,7 @@ class ImageHeader:
     height: int
     orientation: int = 1
     channels: int = 3
-    is_progressive: bool = False
+    has_many_scans: bool = False
     exif_places: tuple[int, ...] = ()
 
 
@@ -118,7 +118,10 @@ def _jpeg_header(data: bytes) -> ImageHeader:
         raise InvalidImageError("the JPEG is truncated: its end marker is missing")
     height, width, channels = _frame_at(data, frame)
     orientation = orientation_of(exif, xmp) if exif or xmp else 1
-    return ImageHeader("jpeg", width, height, orientation, channels, is_progressive, places)
+    has_many_scans = (
+        is_progressive or data[position + 2] < channels
+    )  # if the first has all channels, it is the only one
+    return ImageHeader("jpeg", width, height, orientation, channels, has_many_scans, places)
 
 
 def _png_header(data: bytes) -> ImageHeader:

@@ -246,6 +246,13 @@ def test_a_jpeg_of_endless_scans_is_refused():
         decode(data[:last] + data[last:-2] * 80 + b"\xff\xd9")
 
 
+def test_a_jpeg_of_endless_scans_of_one_channel_is_refused():
+    data = jpeg(Image.new("RGB", (4000, 4000), 80))
+    scan = b"\xff\xda\0\x08\x01\x01\x00\x00\x3f\x00" + b"\x28\xa0"  # of the first channel of three
+    with pytest.raises(InvalidImageError, match="scans"):
+        decode(data[: data.index(b"\xff\xda")] + scan * 100 + b"\xff\xd9")
+
+
 @pytest.mark.parametrize(
     ("repeated", "text"),
     [
