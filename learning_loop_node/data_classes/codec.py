@@ -90,12 +90,20 @@ def _flaw(value: Any) -> tuple[str, str] | None:
     if kind is int:
         return None if _SMALLEST <= value <= _LARGEST else ("", "must be an integer of at most 64 bits")
     if isinstance(value, list | tuple):
-        return next((_inside(f"[{i}]", flaw) for i, item in enumerate(value) if (flaw := _flaw(item))), None)
+        for index, item in enumerate(value):
+            if flaw := _flaw(item):
+                return _inside(f"[{index}]", flaw)
+        return None
     if isinstance(value, Mapping):
-        return next((_inside(f".{key}", flaw) for key, item in value.items() if (flaw := _flaw(item))), None)
+        for key, item in value.items():
+            if flaw := _flaw(item):
+                return _inside(f".{key}", flaw)
+        return None
     if is_dataclass(kind):
-        names = _field_names(kind)
-        return next((_inside(f".{name}", flaw) for name in names if (flaw := _flaw(getattr(value, name)))), None)
+        for name in _field_names(kind):
+            if flaw := _flaw(getattr(value, name)):
+                return _inside(f".{name}", flaw)
+        return None
     if hasattr(value, "tolist"):
         return _flaw(value.tolist())
     return _flaw(float(value)) if isinstance(value, float) else None

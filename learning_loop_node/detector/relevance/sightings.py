@@ -79,9 +79,8 @@ class Sightings:
 
     def forget_before(self, moment: float) -> None:
         """Drop what was seen last before this moment."""
-        fresh = self.last_seen >= moment
-        if not fresh.all():
-            self._keep(fresh)
+        if self._count and self.last_seen.min() < moment:
+            self._keep(self.last_seen >= moment)
 
     def trim(self, longest: int) -> None:
         """Drop what has not been seen for longest until at most this many are left."""
@@ -124,7 +123,9 @@ class Sightings:
         """`new · len + seen` for the pairs that can be similar."""
         x, y = self._xy[:, : self._count]
         category = self._category[: self._count]
-        lowest_x, highest_x, lowest_y, highest_y = self._similarity.windows(rows).astype(np.float32).T[..., None]
+        lowest, highest = self._similarity.windows(rows)
+        lowest_x, lowest_y = lowest.astype(np.float32).T[..., None]
+        highest_x, highest_y = highest.astype(np.float32).T[..., None]
         codes = codes[:, None]
         step = max(_CHUNK // self._count, 1) if self._count else 1
         for start in range(0, len(rows), step):

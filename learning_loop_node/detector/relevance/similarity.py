@@ -21,8 +21,8 @@ class Similarity(Protocol):
 
     columns: ClassVar[int]
 
-    def windows(self, rows: Floats) -> Floats:
-        """Where x and y of a similar row can lie at most: lowest x, highest x, lowest y, highest y; `(N, 4)`."""
+    def windows(self, rows: Floats) -> tuple[Floats, Floats]:
+        """Where x and y of a similar row can lie at most: the lowest, and the highest; both `(N, 2)`."""
         ...
 
     def holds(self, rows_a: Floats, rows_b: Floats) -> NDArray[np.bool_]:
@@ -37,19 +37,12 @@ class SimilarBoxes:
     columns: ClassVar[int] = 4
     overlap: float = 0.5
 
-    def windows(self, rows: Floats) -> Floats:
+    def windows(self, rows: Floats) -> tuple[Floats, Floats]:
         """A similar box starts at most `(1/overlap − 1)` widths before this one, or `(1 − overlap)` widths after."""
-        x, y, width, height = rows.T
+        xy, size = rows[:, :2], rows[:, 2:]
         before, after = 1 / self.overlap - 1, 1 - self.overlap
-        x_slack, y_slack = _SLACK * (np.abs(x) + width), _SLACK * (np.abs(y) + height)
-        return np.column_stack(
-            [
-                x - before * width - x_slack,
-                x + after * width + x_slack,
-                y - before * height - y_slack,
-                y + after * height + y_slack,
-            ]
-        )
+        slack = _SLACK * (np.abs(xy) + size)
+        return xy - before * size - slack, xy + after * size + slack
 
     def holds(self, rows_a: Floats, rows_b: Floats) -> NDArray[np.bool_]:
         return paired_overlaps_xywh(rows_a, rows_b) >= self.overlap
@@ -62,10 +55,9 @@ class SimilarPoints:
     columns: ClassVar[int] = 2
     distance: float = 10.0
 
-    def windows(self, rows: Floats) -> Floats:
-        x, y = rows.T
-        reach_x, reach_y = self.distance + _SLACK * np.abs(x), self.distance + _SLACK * np.abs(y)
-        return np.column_stack([x - reach_x, x + reach_x, y - reach_y, y + reach_y])
+    def windows(self, rows: Floats) -> tuple[Floats, Floats]:
+        reach = self.distance + _SLACK * np.abs(rows)
+        return rows - reach, rows + reach
 
     def holds(self, rows_a: Floats, rows_b: Floats) -> NDArray[np.bool_]:
         return paired_distances(rows_a, rows_b) < self.distance
