@@ -1,75 +1,13 @@
-"""Who may do what at the loop, and how one logs in."""
+"""How one logs in at the loop; who may do what is in `test_loop_rights.py`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import ClientSession, CookieJar
 
-from tests.builders import jpeg
-from tests.loop import ORGANIZATION, P, RunningLoop, files_form, images_form, running_loop
-
-STATUS = {"uuid": "1", "name": "d", "state": "online"}
-MODEL = f"{P}/models/{{model}}/mocked/file"
-
-# Method, path, body; then the statuses for nobody, guest and admin, by default and with LOOP_REQUIRE_NODE_TOKEN.
-MATRIX: list[tuple[str, str, Any, str, str]] = [
-    ("GET", "/status", None, "200 200 200", "200 200 200"),
-    ("POST", f"{P}/images", "image", "200 200 200", "401 401 200"),
-    ("GET", MODEL, None, "200 200 200", "401 401 200"),
-    ("GET", f"{P}/deployment/target", None, "401 200 200", "401 401 200"),
-    ("POST", f"{P}/detectors", STATUS, "401 200 200", "401 401 200"),
-    ("GET", f"{P}/detectors", None, "401 403 200", "401 401 200"),
-    ("PUT", f"{P}/deployment/target", {"version": "1.0"}, "401 403 200", "401 401 200"),
-    ("GET", f"{P}/data", None, "401 403 200", "401 401 200"),
-    ("GET", f"{P}/images?ids=", None, "401 403 200", "401 401 200"),
-    ("GET", f"{P}/images/{{image}}", None, "401 403 200", "401 401 200"),
-    ("GET", f"{P}/images/{{image}}/main", None, "401 403 200", "401 401 200"),
-    ("GET", f"{P}/models", None, "401 403 200", "401 401 200"),
-    ("POST", f"{P}/models/other", "model", "401 403 200", "401 401 200"),
-    ("PUT", f"{P}/models/{{model}}/other/file", "model", "401 403 200", "401 401 200"),
-    ("GET", "/projects", None, "401 403 200", "401 401 200"),
-    ("GET", P, None, "401 403 200", "401 401 200"),
-    ("POST", f"/{ORGANIZATION}/projects", {"project_id": "new"}, "401 403 200", "401 401 200"),
-]
-
-
-@pytest.mark.parametrize("is_closed", [False, True], ids=["default", "LOOP_REQUIRE_NODE_TOKEN"])
-async def test_access(tmp_path: Path, is_closed: bool):
-    async with running_loop(tmp_path, require_node_token=is_closed) as loop, client_of(loop) as guest:
-        await loop.create_project()
-        image = (await loop.json("POST", f"{P}/images", data=images_form([jpeg()])))["images"][0]["id"]
-        model = (await loop.push_model(deploy=True))["id"]
-        async with guest.post("/api/login", data={"username": "", "password": ""}) as answer:
-            assert answer.status == (401 if is_closed else 200)
-        for method, path, body, by_default, closed in MATRIX:
-            expected = [int(status) for status in (closed if is_closed else by_default).split()]
-            statuses = []
-            for client in (loop.nobody, guest, loop.admin):
-                url = f"/api{path}".format(image=image, model=model)
-                async with client.request(method, url, **arguments_of(body)) as answer:
-                    statuses.append(answer.status)
-            assert statuses == expected, f"{method} {path}"
-
-
-async def test_every_endpoint_is_in_the_matrix(tmp_path: Path):
-    async with running_loop(tmp_path) as loop:
-        paths = loop.app.openapi()["paths"]
-    listed = {
-        (method, path.partition("?")[0].replace(P, "P"))
-        for method, path, *_ in ((m, p.format(image="x", model="x"), *r) for m, p, *r in MATRIX)
-    }
-    free = {"/api/login", "/api/token", "/api/logout", "/healthz", "/readyz"}
-    for path, methods in paths.items():
-        if path in free:
-            continue
-        shown = path.removeprefix("/api").replace("/{organization}/projects/{project}", "P")
-        shown = shown.replace("{organization}", ORGANIZATION).replace("{image_id}", "x").replace("{model_id}", "x")
-        for method in methods:
-            places = {shown.replace("{model_format}", name) for name in ("mocked", "other")}
-            assert any((method.upper(), place) in listed for place in places), f"{method} {path}"
+from tests.loop import ORGANIZATION, RunningLoop, running_loop
 
 
 async def test_the_cookie_is_sent_on_plain_http_and_hidden_from_pages(tmp_path: Path):
@@ -192,15 +130,3 @@ def client_of(loop: RunningLoop) -> ClientSession:
 async def status_of(client: ClientSession) -> int:
     async with client.get("/api/projects") as answer:
         return answer.status
-
-
-def arguments_of(body: Any) -> dict[str, Any]:
-    match body:
-        case None:
-            return {}
-        case "image":
-            return {"data": images_form([jpeg()])}
-        case "model":
-            return {"data": files_form([("a.bin", b"1")])}
-        case _:
-            return {"json": body}

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from fastapi import Depends, Header, Query
-from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.requests import Request
+from starlette.responses import StreamingResponse
 
 from ...api.operation import Endpoint
 from ...data_classes import codec
@@ -39,6 +40,12 @@ ANSWERS = {
 }
 
 
+class EventStream(StreamingResponse):
+    """Not FastAPI's own response for events, which has answered 200 before a function can refuse."""
+
+    media_type = "text/event-stream"
+
+
 def endpoints(loop: Loop) -> list[Endpoint]:
     operations = EventOperations(loop)
     return [
@@ -50,7 +57,7 @@ def endpoints(loop: Loop) -> list[Endpoint]:
             options={
                 "tags": ["events"],
                 "summary": "Hear of changes as they happen",
-                "response_class": EventSourceResponse,
+                "response_class": EventStream,
                 "responses": ANSWERS,
             },
         )
@@ -72,7 +79,7 @@ class EventOperations:
         last_event_id: str | None = Header(
             default=None, description="The last `id` that was received; what came after it is told first."
         ),
-    ) -> EventSourceResponse:
+    ) -> EventStream:
         """Changes that one may know of, as server-sent events (`EventSource` in a browser).
 
         After a broken connection send the last `id` as header `Last-Event-ID`, as browsers do by themselves.
@@ -91,7 +98,7 @@ class EventOperations:
 
         events = self._events(request, caller, is_asked_for, last_event_id)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return EventSourceResponse(events, headers=headers)
+        return EventStream(events, headers=headers)
 
     async def _events(
         self, request: Request, caller: Caller, is_asked_for: Callable[[Change], bool], last_event_id: str | None
