@@ -23,7 +23,7 @@ events = socketio.AsyncServer(async_mode="asgi", max_http_buffer_size=64 * 2**20
 
 
 async def decode(jpeg: bytes) -> None:
-    await asyncio.get_running_loop().run_in_executor(decoders, simplejpeg.decode_jpeg, jpeg)
+    await asyncio.get_running_loop().run_in_executor(decoders, simplejpeg.decode_jpeg, jpeg, "RGB", False, False)
 
 
 @events.on("detect")
