@@ -23,18 +23,8 @@ from learning_loop_node.detector.detector_node import DetectorNode
 from learning_loop_node.detector.maintenance import maintenance_operations
 from learning_loop_node.detector.operations import DETECT_OPTIONS, UPLOAD_OPTIONS, detector_operations
 from learning_loop_node.helpers.entrypoint import node_parser
+from learning_loop_node.loop_server.app import endpoints_of
 from learning_loop_node.loop_server.loop import Loop
-from learning_loop_node.loop_server.operations import (
-    categories,
-    deployment,
-    detectors,
-    health,
-    images,
-    listing,
-    login,
-    models,
-    projects,
-)
 from learning_loop_node.node.operations import node_operations
 from learning_loop_node.runtime.metrics import Metric
 from learning_loop_node.settings import ENVIRONMENT, LoopServerSettings, Settings
@@ -80,8 +70,7 @@ def test_backdoor_operations_are_marked(node: DetectorNode):
 
 def test_endpoints_of_the_loop(tmp_path: Path):
     loop = Loop(LoopServerSettings(data_folder=tmp_path))
-    resources = (categories, deployment, detectors, health, images, listing, login, models, projects)
-    rows = [row for resource in resources for row in resource.endpoints(loop)]
+    rows = endpoints_of(loop)
     documented = table("Endpoints of the loop")
     expected = [FRONT_PAGE, *(f"{row.method} {row.path}" for row in rows)]
     assert sorted(place for place, _, _ in documented) == sorted(expected)

@@ -14,23 +14,30 @@ from ..api.rest import add_endpoints, add_error_replies
 from ..runtime.services import supervise
 from ..runtime.termination import Termination
 from ..settings import LoopServerSettings, Settings
+from .counted_requests import CountedRequests
 from .limits import LimitedBodies
 from .loop import Loop
 from .notice import Notice, log_notice
 from .operations import (
     categories,
     deployment,
+    detections,
     detectors,
     events,
     generator,
     health,
+    image_changes,
     images,
+    labelling,
     listing,
     login,
     me,
+    metrics,
     models,
     projects,
+    thumbnails,
     tokens,
+    trainings,
     users,
 )
 
@@ -50,6 +57,10 @@ ADDRESSES = {
 
 TAGS = [
     {"name": "images", "description": "What detectors send, and what is known about it."},
+    {
+        "name": "annotations",
+        "description": "What people say is in an image; every change names the version it is made from.",
+    },
     {"name": "models", "description": "One model per version, each in one or several formats."},
     {"name": "deployment", "description": "Which model the detectors of a project should run, and how they are."},
     {"name": "projects", "description": "Projects and their categories."},
@@ -93,7 +104,9 @@ def create_app(settings: Settings | LoopServerSettings, *, tell: Callable[[Notic
     )
     app.state.loop = loop
     endpoints = endpoints_of(loop)
-    app.add_middleware(LimitedBodies, streaming=[endpoint.path for endpoint in endpoints if endpoint.streams])
+    streaming = [(endpoint.method, endpoint.path) for endpoint in endpoints if endpoint.streams]
+    app.add_middleware(LimitedBodies, streaming=streaming)
+    app.add_middleware(CountedRequests, requests=loop.requests)  # around all others
     add_error_replies(app)
     add_front_page(app, "A self-hosted loop for computer vision", ADDRESSES)
     add_endpoints(app, endpoints)
@@ -105,7 +118,12 @@ def endpoints_of(loop: Loop) -> list[Endpoint]:
     resources = (
         listing,
         images,
+        image_changes,
+        thumbnails,
+        labelling,
+        detections,
         models,
+        trainings,
         deployment,
         detectors,
         projects,
@@ -113,6 +131,7 @@ def endpoints_of(loop: Loop) -> list[Endpoint]:
         categories,
         login,
         health,
+        metrics,
         events,
         users,
         tokens,

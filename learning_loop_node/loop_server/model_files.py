@@ -43,15 +43,23 @@ class ModelFiles:
 @asynccontextmanager
 async def unpacked(parts: Sequence[Part], incoming: Path) -> AsyncIterator[ModelFiles]:
     """The files of an upload: zips are unpacked, everything else is taken as it is. They vanish with the block."""
-    work = Path(await io_bound(mkdtemp, dir=incoming))
-    try:
+    async with removed_folder(incoming) as work:
         with disk_errors():
             folders = [await _lay_out(part, work / str(number)) for number, part in enumerate(parts)]
             files = await io_bound(_flat, folders)
             information = await io_bound(_read_information, files.get(MODEL_JSON))
         yield ModelFiles(work, list(files.values()), information)
+
+
+@asynccontextmanager
+async def removed_folder(parent: Path) -> AsyncIterator[Path]:
+    """A new folder that is removed with the block."""
+    with disk_errors():
+        folder = Path(await io_bound(mkdtemp, dir=parent))
+    try:
+        yield folder
     finally:
-        await io_bound(shutil.rmtree, work, ignore_errors=True)
+        await io_bound(shutil.rmtree, folder, ignore_errors=True)
 
 
 async def keep_archive(model: ModelFiles, information: dict[str, Any], blobs: BlobStore) -> Blob:

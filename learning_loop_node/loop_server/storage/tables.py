@@ -121,8 +121,8 @@ class TokenRow(Table):
 class ProjectRow(Table):
     """A project of an organization; `name` is its id on the wire.
 
-    `version` counts the changes of it and of its categories. One that is `deleted` waits for the end of its grace period
-    under a name that no other project can have.
+    `version` counts the changes of it and of its categories. One that is `deleted` waits for the end of its grace
+    period under a name that no other project can have.
     """
 
     __tablename__ = "projects"

@@ -1,0 +1,1 @@
+"""Pictures made by programs, with everything that is in them known."""
