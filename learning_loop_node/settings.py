@@ -78,6 +78,7 @@ class LoopSettings(Group):
     )
     username: str = Field(default="", description="Login at the loop; a detector needs none.")
     password: SecretStr = Field(default=SecretStr(""), description="Password to the user name.")
+    token: SecretStr = Field(default=SecretStr(""), description="Token to show in place of user name and password.")
     ssl_certificate_path: str = Field(default="", description="File with the certificate authority of the loop.")
     organization: str = Field(default="", description="Organization of the project; a detector needs it.")
     project: str = Field(default="", description="Project at the loop; a detector needs it.")
@@ -153,6 +154,7 @@ class LoopServerSettings(Group):
         default=30, ge=0, le=36_500, description="Days for which deleted images and projects can be restored."
     )
     open: bool = Field(default=False, description="No login for anybody; only on a loopback address.")
+    demo_data: bool = Field(default=False, description="Have the project zauberzeug/demo, for tests of nodes.")
     max_request_bytes: int = Field(default=2 * 2**30, gt=0, description="Largest request in bytes.")
     max_pixels: int = Field(default=64_000_000, gt=0, description="Largest image in pixels.")
 
@@ -217,6 +219,7 @@ ENVIRONMENT = (
     Variable(name="LOOP_HOST", group="loop", field="host", older="HOST"),
     Variable(name="LOOP_USERNAME", group="loop", field="username", older="USERNAME"),
     Variable(name="LOOP_PASSWORD", group="loop", field="password", older="PASSWORD"),
+    Variable(name="LOOP_TOKEN", group="loop", field="token"),
     Variable(name="LOOP_SSL_CERT_PATH", group="loop", field="ssl_certificate_path"),
     Variable(name="LOOP_ORGANIZATION", group="loop", field="organization", older="ORGANIZATION"),
     Variable(name="LOOP_PROJECT", group="loop", field="project", older="PROJECT"),

@@ -17,9 +17,12 @@ def serve(
     is_open: Annotated[
         bool, typer.Option("--open", help="No login for anybody; only on a loopback address, to try things out.")
     ] = False,
+    demo_data: Annotated[
+        bool, typer.Option("--demo-data", help="Have the project zauberzeug/demo with test data for programs of nodes.")
+    ] = False,
 ) -> None:
     """Run the loop: projects, images and models in a folder, with an API that its documentation shows at /api/docs."""
-    changes: dict[str, object] = {"open": is_open}
+    changes: dict[str, object] = {"open": is_open, "demo_data": demo_data}
     if data is not None:
         changes["data_folder"] = data
     try:

@@ -15,6 +15,7 @@ from ..runtime.services import supervise
 from ..runtime.termination import Termination
 from ..settings import LoopServerSettings, Settings
 from .counted_requests import CountedRequests
+from .demo_data import ensure_demo_data
 from .limits import LimitedBodies
 from .loop import Loop
 from .notice import Notice, log_notice
@@ -86,6 +87,8 @@ def create_app(settings: Settings | LoopServerSettings, *, tell: Callable[[Notic
         termination.open()
         try:
             async with loop.opened() as notice:
+                if loop.settings.demo_data:
+                    await ensure_demo_data(loop)
                 tell(notice)
                 async with supervise(loop.services(), on_crash=lambda: termination.end(1)):
                     yield
