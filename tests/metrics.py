@@ -22,8 +22,8 @@ class Samples:
 
     def by(self, label: str, name: str, **labels: str) -> dict[str, float]:
         """The same for each value of a label."""
-        values = {sample.labels[label] for sample in self._samples if sample.name == name and label in sample.labels}
-        return {value: self.sum(name, **labels | {label: value}) for value in sorted(values)}
+        found = [sample.labels for sample in self._samples if sample.name == name and has(sample.labels, labels)]
+        return {value: self.sum(name, **labels | {label: value}) for value in sorted({entry[label] for entry in found})}
 
 
 async def samples_of(url: str, **options: str) -> Samples:

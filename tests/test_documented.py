@@ -86,6 +86,12 @@ def test_metrics_of_a_detector(node: DetectorNode):
     assert [tuple(row[:3]) for row in table("Metrics of a detector node")] == expected
 
 
+def test_metrics_of_the_loop(tmp_path: Path):
+    loop = Loop(LoopServerSettings(data_folder=tmp_path))
+    expected = [documented_as(metric) for metric in loop.metrics.rows]
+    assert [tuple(row[:3]) for row in table("Metrics of the loop")] == expected
+
+
 def test_errors():
     expected = {errors.code_of(cls): str(int(status_of(cls.__new__(cls)))) for cls in all_errors(errors.NodeError)}
     assert {code: status for code, status, _ in table("Errors")} == expected

@@ -141,6 +141,10 @@ class Changes:
         finally:
             self._listeners.discard(listener)
 
+    @property
+    def listener_count(self) -> int:
+        return len(self._listeners)
+
     def wake(self) -> None:
         """Let everybody who listens look whether they still may."""
         for listener in self._listeners:

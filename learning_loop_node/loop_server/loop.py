@@ -11,12 +11,17 @@ from pathlib import Path
 
 from ..errors import NodeError, SettingError
 from ..runtime.files import make_folder
+from ..runtime.metrics import Metrics
 from ..runtime.periodic import Periodic
 from ..runtime.services import Service
 from ..runtime.threads import io_bound
 from ..settings import LoopServerSettings
+from .arrivals import Arrivals
 from .auth import Auth
+from .census import Census
 from .changes import Changes
+from .counted_requests import Requests
+from .metrics import loop_metrics
 from .notice import Notice, notice_of
 from .storage import models
 from .storage.blobs import BlobStore, FolderBlobs
@@ -39,7 +44,12 @@ class Loop:
         self.database = Database(settings.database_url or sqlite_url(self.folder))
         self.blobs: BlobStore = FolderBlobs(self.folder / "blobs")
         self.changes = Changes()
+        self.arrivals = Arrivals()
+        self.requests = Requests()
+        self.census = Census(self.database, self.folder, self.folder / "blobs")
         self.auth = Auth(settings, self.database, on_revision=self.changes.wake)
+        self.metrics = Metrics()
+        self.metrics.add(loop_metrics(self))
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Notice]:

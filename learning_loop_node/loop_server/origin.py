@@ -31,6 +31,13 @@ def refuse_strangers(request: Request) -> None:
         raise ForbiddenError(f"this loop is open without login; call it localhost, not {request.url.hostname}")
 
 
+def is_from_here(request: Request) -> bool:
+    """Whether a request surely comes from this machine, by its own name, and not on behalf of another one."""
+    is_forwarded = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "via"))
+    is_here = request.client is not None and is_loopback(request.client.host)
+    return is_here and not is_forwarded and is_loopback(request.url.hostname or "")
+
+
 def is_loopback(host: str) -> bool:
     """Whether an address or name surely means this machine."""
     if host == "localhost":

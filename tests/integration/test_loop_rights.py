@@ -43,6 +43,7 @@ ENDPOINTS: Mapping[str, str] = {
     "GET /api/status": "free",
     "GET /healthz": "free",
     "GET /readyz": "free",
+    "GET /metrics": "free",  # on the machine itself, as here; test_loop_metrics.py asks from elsewhere
     "POST /api/login": "free",
     "POST /api/token": "free",
     "POST /api/logout": "free",

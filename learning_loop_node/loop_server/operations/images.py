@@ -15,6 +15,7 @@ from ...api.replies import json_reply
 from ...errors import InvalidImageError, InvalidRequestError, NotFoundError, TooLargeError
 from ...images import ImageHeader, decode, read_header
 from ...runtime.threads import io_bound
+from ..arrivals import Arrival
 from ..auth import caller_of
 from ..loop import Loop
 from ..pairs import Pair, pairs_of, read_metadata
@@ -109,9 +110,11 @@ class ImageOperations:
         """
         async with self._loop.database.reading() as session:
             project_id = (await projects.project_named(session, organization, project)).id
-        new = await self._read(request)
-        async with self._loop.database.writing() as session:
-            stored = await images.add_images(session, project_id, new, caller_of(request).name or None)
+        with self._loop.arrivals.of_request() as arrival:
+            new = await self._read(request, arrival)
+            async with self._loop.database.writing() as session:
+                stored = await images.add_images(session, project_id, new, caller_of(request).name or None)
+            arrival.kept(new, stored)
         self._loop.changes.tell("images", organization, project, [image.id for image in stored if image.stored])
         return json_reply(StoredImages(images=stored).model_dump())
 
@@ -140,7 +143,7 @@ class ImageOperations:
             await self._loop.blobs.path(image.sha256), media_type=f"image/{image.format}", headers=headers
         )
 
-    async def _read(self, request: Request) -> list[NewImage]:
+    async def _read(self, request: Request, arrival: Arrival) -> list[NewImage]:
         """The images of a request: all of them checked first, then their content kept.
 
         What is too large is answered like every other wrong content (422): nodes then send fewer images at once.
@@ -150,7 +153,9 @@ class ImageOperations:
             async with received_parts(
                 request, folder=self._loop.incoming, max_bytes=limit, max_parts=MAX_PARTS
             ) as parts:
-                checked = [await self._check(pair) for pair in pairs_of(parts)]
+                pairs = pairs_of(parts)
+                arrival.received(len(pairs))
+                checked = [await self._check(pair) for pair in pairs]
                 return [image for some in _portions(checked) for image in await self._keep(some)]
         except TooLargeError as error:
             raise InvalidRequestError(f"{error}; send fewer images at once") from error
