@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 IMAGES ?=
 
-.PHONY: help install demo test check format unit peers clean
+.PHONY: help install demo test check format unit peers bench clean
 help:
 	@echo "make demo               the loop and a detector on photographs, ends by itself with a verdict"
 	@echo "make demo IMAGES=dir    the same on your own pictures"
 	@echo "make test               format check, lint, types and all tests"
 	@echo "make peers              install releases of the predecessor beside ours, for the tests that compare them"
+	@echo "make bench              how fast node and loop are, beside 0.27; takes half an hour of a quiet machine"
 	@echo "make format             format and fix what can be fixed"
 
 .venv/.installed: pyproject.toml Makefile
@@ -48,6 +49,16 @@ peers:
 	@$(PYTHON) -m venv .peers/$*
 	@.peers/$*/bin/python -m pip install --quiet --disable-pip-version-check learning-loop-node==$(RELEASE)
 	@touch $@
+
+# Ours as users install it, without what only tests and the demo need: that counts for start and memory.
+.peers/ours/.installed: pyproject.toml Makefile
+	@$(PYTHON) -m venv .peers/ours
+	@.peers/ours/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+BENCH ?=
+bench: install .peers/ours/.installed .peers/v27/.installed
+	@$(BIN)/python -m tests.benchmarks $(BENCH)
 
 format: install
 	$(BIN)/ruff format .

@@ -54,7 +54,7 @@ class Server:
 
 
 class Servers:
-    """Starts servers in this folder. `PEER` is the interpreter of 0.27, if it is installed."""
+    """Starts servers in this folder. `peer` is the interpreter of 0.27, if it is installed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -113,10 +113,11 @@ class Servers:
         return Server(process, port, folder)
 
     def interpreter(self, who: Who) -> Path:
+        """The Python in which this node is installed; ours without extras if there is such an environment."""
         if who is Who.THEIRS:
             assert self.peer is not None
             return self.peer
-        return Path(sys.executable)
+        return find_peer("ours") or Path(sys.executable)
 
     @asynccontextmanager
     async def _running(self, server: Server) -> AsyncIterator[Server]:
