@@ -86,7 +86,9 @@ _OBJECT = st.fixed_dictionaries(
 )
 _PROPERTIES = st.builds(lambda free, known: free | known, _FREE, _OBJECT)
 _FILE_NAMES = st.one_of(
-    st.none(), _TEXT, st.sampled_from(["a.jpg", "A.png", "a.png", "b/a.png", "../a.png", "images/a.png", "/a", "nul\0.png"])
+    st.none(),
+    _TEXT,
+    st.sampled_from(["a.jpg", "A.png", "a.png", "b/a.png", "../a.png", "images/a.png", "/a", "\0.png"]),
 )
 
 
@@ -99,7 +101,7 @@ def coordinates(size: int, *, exact: bool) -> st.SearchStrategy[int | float]:
 
 @st.composite
 def datasets(draw: st.DrawFn, types: Iterable[CategoryType] = tuple(Type), *, exact: bool = False) -> Dataset:
-    """Random data sets; those that are `exact` hold nothing that YOLO could not hold, if there is a task for `types`."""
+    """Random data sets; what is `exact` fits into YOLO, too, if there is a task for `types`."""
     categories = draw(_categories(list(types), exact))
     ids = draw(st.lists(_ID, max_size=4, unique=True))
     return Dataset(

@@ -14,15 +14,10 @@ from uuid import uuid4
 
 from ..errors import DatasetError, StorageFullError
 
-IMAGE_ENDINGS = {
-    "jpeg": (".jpg", ".jpeg"),
-    "png": (".png",),
-    "webp": (".webp",),
-    "bmp": (".bmp",),
-}
-"""Of every format that we know, the endings of its files; the first is the usual one."""
+USUAL_ENDING = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "bmp": ".bmp"}
+"""Of the files of every format that we know."""
 
-ENDINGS = tuple(ending for endings in IMAGE_ENDINGS.values() for ending in endings)
+ENDINGS = (*USUAL_ENDING.values(), ".jpeg")
 
 _LONGEST_NAME = 200
 _BAD = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u2028\u2029]')
@@ -41,9 +36,8 @@ class FileNames:
     def take(self, name: str | None, id_: str, image_format: str) -> str:
         """A relative path; it may lead through folders if the image's own name does."""
         wanted = PurePosixPath(name if name and is_portable(name) else _made_from(id_))
-        endings = IMAGE_ENDINGS[image_format]
-        if wanted.suffix.lower() not in endings:
-            wanted = wanted.with_name(wanted.name + endings[0])
+        if wanted.suffix.lower() not in ENDINGS:
+            wanted = wanted.with_name(wanted.name + USUAL_ENDING[image_format])
         candidate, number = wanted, 1
         while self._mark(candidate) in self._taken:
             rest = _made_from(id_) if number == 1 else f"{_made_from(id_)}_{number}"

@@ -71,14 +71,14 @@ class ObjectReader:
         mains = [] if self._has_points_only(entry, category) else self._mains(entry, image, category, where)
         for index, geometry in enumerate(mains):
             properties: dict[str, Any] = {OBJECT: text, RING: index} if len(mains) > 1 else {}
-            id_ = f"{text}.{index}" if index else text
+            id_ = f"{text}_{index}" if index else text
             part = DatasetAnnotation(id=id_, category_id=category.id, geometry=geometry, properties=properties)
             thing.parts.append(part)
         for index, (point, visible) in self._points(entry, category, where).items():
             keypoint = self.classes.keypoints[category.id][index]
             hidden = {VISIBLE: HIDDEN} if visible == HIDDEN else {}
             thing.points[index] = DatasetAnnotation(
-                id=f"{text}/{index}", category_id=keypoint.id, geometry=point, properties={OBJECT: text} | hidden
+                id=f"{text}_k{index}", category_id=keypoint.id, geometry=point, properties={OBJECT: text} | hidden
             )
         if not thing.members:
             raise DatasetError(f"{where} marks nothing: it has neither box nor outline nor visible keypoints")

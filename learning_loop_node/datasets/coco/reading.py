@@ -54,7 +54,7 @@ class CocoImages:
         shared_annotations = _shared_ids([[e["id"] for e in source.all_annotations()] for source in self.sources])
         seen: set[str] = set()
         for source in self.sources:
-            prefix = f"{source.split.name or 'default'}/"
+            prefix = f"{source.split.name or 'default'}-"
             reader = ObjectReader(
                 classes=classes_of(self.categories),
                 class_ids=self.class_ids,

@@ -125,7 +125,7 @@ def _name(thing: MarkedObject, text: str, unlabelled: dict[int, tuple[Any, Any]]
     for part in thing.parts:
         part.id = text
     for index, point in thing.points.items():
-        point.id = f"{text}/{index}"
+        point.id = f"{text}_k{index}"
     if thing.points and thing.parts:
         for member in thing.members:
             member.properties[OBJECT] = text

@@ -21,7 +21,9 @@ Text: TypeAlias = str
 
 
 def share_of(pixels: Number, size: int) -> Text:
-    """>>> share_of(160, 640)
+    """Twelve decimals.
+
+    >>> share_of(160, 640)
     '0.250000000000'
     """
     return f"{pixels / size:.12f}"

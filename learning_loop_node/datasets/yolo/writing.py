@@ -39,6 +39,7 @@ class YoloWriter(Writer):
         self.task = task_for(category.type for category in self._categories)
         self._indexes = {category.id: index for index, category in enumerate(self._classes.categories)}
         self._names: dict[str, FileNames] = {}
+        self._splits: set[str] = set()
         self._folders = _class_folders(self._categories) if self.task == Task.Classify else {}
         self._keypoints = max((len(self._classes.names_of(c)) for c in self._classes.categories), default=0)
         self._dimensions = 2 if any(_said(c).get("kpt_dims") == 2 for c in self._classes.categories) else 3
@@ -54,7 +55,7 @@ class YoloWriter(Writer):
             else:
                 (self._folder / "data.yaml").write_text(self._data_yaml(), encoding="utf-8")
         self.written.categories = len(self._categories)
-        if self._names and "val" not in self._names:
+        if self._splits and "val" not in self._splits:
             self.written.notes["no image is of the set val, which Ultralytics asks for"] += 1
         return self.written
 
@@ -66,7 +67,8 @@ class YoloWriter(Writer):
         lines = self._lines(image) if self.task != Task.Classify else [("", image.annotations)]
         own = PurePosixPath(image.name).name if image.name and self.task == Task.Classify else image.name
         name = None if own and "images" in PurePosixPath(own).parts[:-1] else own
-        names = self._names.setdefault(split, FileNames(by_stem=True))
+        names = self._names.setdefault(folder, FileNames(by_stem=True))
+        self._splits.add(split)
         file = f"{folder}/{names.take(name, image.id, image_format)}"
         with writing(self._folder):
             _write(self._folder / file, content)
@@ -165,7 +167,7 @@ class YoloWriter(Writer):
         return {int(index): Point(x=place[0], y=place[1]) for index, place in kept["unlabelled"].items()}
 
     def _data_yaml(self) -> str:
-        values: dict[str, Any] = {name: f"images/{name}" for name in SETS if name in self._names or name == "train"}
+        values: dict[str, Any] = {name: f"images/{name}" for name in SETS if name in self._splits or name == "train"}
         for name in values:
             (self._folder / "images" / name).mkdir(parents=True, exist_ok=True)
             (self._folder / "labels" / name).mkdir(parents=True, exist_ok=True)
@@ -184,7 +186,7 @@ class YoloWriter(Writer):
         return str(yaml.safe_dump(values, sort_keys=False, width=10**9))
 
     def _make_class_folders(self) -> None:
-        for split in self._names or ("train",):
+        for split in self._splits or {"train"}:
             for folder in self._folders.values():
                 (self._folder / split / folder).mkdir(parents=True, exist_ok=True)
 

@@ -32,7 +32,7 @@ def test_yolo_holds_one_kind(dataset: Dataset):
 
 
 @pytest.mark.parametrize("format_", list(Format))
-@two_hundred
+@settings(two_hundred, max_examples=100)
 @given(dataset=datasets())
 def test_anything_comes_back_as_it_was_or_is_refused(format_: Format, dataset: Dataset):
     result = there_and_back(dataset, format_)
@@ -42,14 +42,16 @@ def test_anything_comes_back_as_it_was_or_is_refused(format_: Format, dataset: D
 def there_and_back(dataset: Dataset, format_: Format) -> dict[str, object] | None:
     """What is read of what was written, None if it was refused."""
     with empty_folder() as folder:
-        there = folder / "there"
+        there, said = folder / "there", ""
         try:
             with dataset_writer(there, format_, dataset.categories, dataset.properties) as writer:
                 for image in copy.deepcopy(list(dataset.images)):
                     writer.add(image, content_of(image))
                 written = writer.finish()
         except DatasetError as error:
-            assert len(str(error)) > 20
+            said = str(error)
+        if not there.exists():
+            assert said
             assert not list(folder.iterdir())
             return None
         assert find_format(there) == format_
