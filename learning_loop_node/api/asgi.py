@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import socketio
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .sio import SOCKET_IO_PATH
+from ..errors import InvalidRequestError, TooLargeError
+from .forms import read_body
+from .replies import error_reply
+from .sio import MAX_MESSAGE_BYTES, SOCKET_IO_PATH
+
+logger = logging.getLogger(__name__)
+
+POLICY_VIOLATION = 1008
 
 
 class SocketIoBeside:
@@ -15,10 +24,43 @@ class SocketIoBeside:
 
     def __init__(self, http: ASGIApp, server: socketio.AsyncServer) -> None:
         self._http = http
+        self._server = server
         self._events: Any = socketio.ASGIApp(server, socketio_path=SOCKET_IO_PATH)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket") and scope["path"].startswith(SOCKET_IO_PATH):
-            await self._events(scope, receive, send)
-        else:
+        if scope["type"] not in ("http", "websocket") or not scope["path"].startswith(SOCKET_IO_PATH):
             await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._talk(scope, receive, send)
+        else:
+            await self._poll(scope, receive, send)
+
+    async def _talk(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a websocket. Who sends what is no packet at all is let go: engine.io would keep its connection."""
+        try:
+            await self._events(scope, receive, send)
+        except ValueError as error:
+            logger.info("a Socket.IO client is disconnected, since it sent what cannot be read: %s", error)
+            for connection, socket in list(self._server.eio.sockets.items()):
+                sid = self._server.manager.sid_from_eio_sid(connection, "/")
+                if sid and self._server.get_environ(sid).get("asgi.scope") is scope:
+                    await socket.close(wait=False, abort=True)
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+
+    async def _poll(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request of a client without websocket. Its body is read here, since engine.io knows no limit."""
+        try:
+            body = await read_body(Request(scope, receive), max_bytes=MAX_MESSAGE_BYTES)
+        except TooLargeError:
+            error = TooLargeError(f"a message has more than {MAX_MESSAGE_BYTES} bytes; send images as JPEG")
+            await error_reply(error)(scope, receive, send)
+            return
+        except InvalidRequestError as error:
+            await error_reply(error)(scope, receive, send)
+            return
+        rest: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
+
+        async def receive_again() -> Message:
+            return rest.pop() if rest else await receive()
+
+        await self._events(scope, receive_again, send)

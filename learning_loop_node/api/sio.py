@@ -13,6 +13,7 @@ from engineio.packet import NOOP, Packet
 
 from ..data_classes import codec
 from ..errors import InvalidDataError, InvalidRequestError
+from .event_packets import MALFORMED, EventPacket, answer_malformed, answer_unknown
 from .operation import Nothing, Operation
 from .replies import error_event, outcome_of
 from .traffic import CANCELLED, OK, Traffic
@@ -47,13 +48,17 @@ class FastJson:
 
 def make_server() -> socketio.AsyncServer:
     """A Socket.IO server that takes large frames. Only pages of the node's own origin may connect from a browser."""
-    return socketio.AsyncServer(
+    server = socketio.AsyncServer(
         async_mode="asgi",
         max_http_buffer_size=MAX_MESSAGE_BYTES,
         json=FastJson,
+        serializer=EventPacket,
         logger=False,
         engineio_logger=False,
     )
+    server.on(MALFORMED, answer_malformed)
+    server.on("*", answer_unknown)
+    return server
 
 
 def add_events(

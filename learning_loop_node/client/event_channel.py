@@ -21,6 +21,9 @@ CONNECT_S = 20.0
 SMALL_BYTES = 2**20
 """Any node takes a message of this size, so only for larger ones it is asked for its limit."""
 
+LARGEST_ANSWER_BYTES = 64 * 2**20
+"""Of an answer; aiohttp alone allows 4 MiB, some 25 000 boxes, and loses the connection above it."""
+
 ENVELOPE_BYTES = 4096
 """Room for what is in a message besides its images."""
 
@@ -83,7 +86,12 @@ class EventChannel:
                 return self._client
             # A client that has lost its connection cannot be used again at once, so each connection has its own.
             client = socketio.AsyncClient(
-                reconnection=False, handle_sigint=False, http_session=self._session, logger=False, engineio_logger=False
+                reconnection=False,
+                handle_sigint=False,
+                http_session=self._session,
+                logger=False,
+                engineio_logger=False,
+                websocket_extra_options={"max_msg_size": LARGEST_ANSWER_BYTES},
             )
             client.on("disconnect", self._on_disconnect)
             try:

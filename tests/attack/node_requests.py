@@ -39,9 +39,9 @@ def with_header(header: bytes) -> bytes:
     return raw_form(form((header, JPEG))[1])
 
 
-def too_long(total: int) -> Iterator[bytes]:
+def endless(path: str, total: int) -> Iterator[bytes]:
     """A body that is longer than allowed, and never says so before."""
-    yield request("POST", "/detect", [TYPE, ("Transfer-Encoding", "chunked")], length=None)
+    yield request("POST", path, [TYPE, ("Transfer-Encoding", "chunked")], length=None)
     block = b"%x\r\n%s\r\n" % (65_536, bytes(65_536))
     for _ in range(total // 65_536):
         yield block
@@ -202,7 +202,7 @@ LENGTHS: list[Case] = [
         BAD,
         is_ours=False,
     ),
-    case("chunks without end", lambda: too_long(100_000_000), 413, words="MAX_REQUEST_BYTES"),
+    case("chunks without end", lambda: endless("/detect", 100_000_000), 413, words="MAX_REQUEST_BYTES"),
     case(
         "encoding that nobody knows",
         request("POST", "/detect", [TYPE, ("Transfer-Encoding", "gzip")], GOOD_FORM, length=None),
@@ -481,4 +481,60 @@ HEADERS: list[Case] = [
     ),
 ]
 
-CASES = [*FORMS, *LENGTHS, *OPTIONS, *IMAGES, *PATHS, *METHODS, *HEADERS]
+SIO = "/ws/socket.io/"
+
+
+def poll(query: str, *headers: tuple[str, str], method: str = "GET", body: bytes = b"") -> bytes:
+    """A request of a Socket.IO client without websocket."""
+    return request(method, f"{SIO}?{query}", headers, body)
+
+
+SOCKET_IO: list[Case] = [
+    case("Socket.IO: no query", poll(""), BAD, is_ours=False),
+    case("Socket.IO: version 3", poll("EIO=3&transport=polling"), BAD, is_ours=False),
+    case("Socket.IO: version NaN", poll("EIO=NaN&transport=polling"), BAD, is_ours=False),
+    case("Socket.IO: a way that does not exist", poll("EIO=4&transport=pigeon"), BAD, is_ours=False),
+    case("Socket.IO: a session that does not exist", poll("EIO=4&transport=polling&sid=x"), BAD, is_ours=False),
+    case("Socket.IO: two sessions", poll("EIO=4&transport=polling&sid=x&sid=y"), BAD, is_ours=False),
+    case("Socket.IO: a session of 50 kB", poll(f"EIO=4&transport=polling&sid={'x' * 50_000}"), BAD, is_ours=False),
+    case(
+        "Socket.IO: POST without session", poll("EIO=4&transport=polling", method="POST", body=b"4"), BAD, is_ours=False
+    ),
+    case("Socket.IO: PUT", poll("EIO=4&transport=polling", method="PUT", body=b"4"), BAD, 405, is_ours=False),
+    case("Socket.IO: answer for a script", poll("EIO=4&transport=polling&j=x"), BAD, 200, is_ours=False),
+    case(
+        "Socket.IO: from a foreign page",
+        poll("EIO=4&transport=polling", ("Origin", "http://elsewhere.example")),
+        BAD,
+        403,
+        is_ours=False,
+    ),
+    case("Socket.IO: from nowhere", poll("EIO=4&transport=polling", ("Origin", "null")), BAD, 403, is_ours=False),
+    case(
+        "Socket.IO: 10 GB announced",
+        request("POST", f"{SIO}?EIO=4&transport=polling&sid=x", length=10**10),
+        413,
+        words="a message has more than",
+    ),
+    case(
+        "Socket.IO: GET with 10 GB",
+        request("GET", f"{SIO}?EIO=4&transport=polling", length=10**10),
+        413,
+        words="a message has more than",
+    ),
+    case(
+        "Socket.IO: a body without end",
+        lambda: endless(f"{SIO}?EIO=4&transport=polling&sid=x", 200_000_000),
+        413,
+        words="a message has more than",
+    ),
+    case(
+        "Socket.IO: a body that never comes",
+        request("POST", f"{SIO}?EIO=4&transport=polling&sid=x", length=100),
+        -1,
+        is_left_open=True,
+        is_ours=False,
+    ),
+]
+
+CASES = [*FORMS, *LENGTHS, *OPTIONS, *IMAGES, *PATHS, *METHODS, *HEADERS, *SOCKET_IO]
