@@ -23,6 +23,7 @@ from ..errors import (
     NodeError,
     NotAuthenticatedError,
     NotFoundError,
+    OutdatedError,
     RateLimitedError,
     RefusedError,
     StorageFullError,
@@ -80,10 +81,11 @@ def metrics_reply(exposition: tuple[bytes, str]) -> Response:
 
 
 def error_reply(error: Exception) -> Response:
-    """An error as HTTP response: `{"detail": text, "code": name}`."""
+    """An error as HTTP response: `{"detail": text, "code": name}`, with `conflicts` if something is outdated."""
     text, code = _describe(error)
     status = error.status_code if isinstance(error, HTTPException) else _status_with_validation(error)
-    response = json_reply({"detail": text, "code": code}, status)
+    conflicts = {"conflicts": error.conflicts} if isinstance(error, OutdatedError) else {}
+    response = json_reply({"detail": text, "code": code} | conflicts, status)
     if isinstance(error, HTTPException) and error.headers:
         response.headers.update(error.headers)
     if isinstance(error, UnavailableError):

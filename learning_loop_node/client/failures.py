@@ -19,6 +19,7 @@ from ..errors import (
     LoopRefusedError,
     LoopUnreachableError,
     NodeError,
+    OutdatedError,
     TransferBrokenError,
     UnavailableError,
 )
@@ -62,6 +63,8 @@ def error_of_answer(status: int, headers: Mapping[str, str], body: bytes) -> Nod
     if error is None:
         return refusal
     error.__cause__ = refusal
+    if isinstance(error, OutdatedError):
+        error.conflicts = _conflicts_in(body)
     return error
 
 
@@ -125,6 +128,12 @@ def _read_body(body: bytes) -> tuple[str, Any]:
         return _shortened(data if isinstance(data, str) else text), None
     detail = data.get("detail", data.get("error", data.get("message", text)))
     return _shortened(detail if isinstance(detail, str) else json.dumps(detail)), data.get("code")
+
+
+def _conflicts_in(body: bytes) -> list[dict[str, Any]]:
+    """What is outdated, as our own loop lists it; `_read_body` has found the body to be an object."""
+    conflicts = json.loads(body).get("conflicts")
+    return [entry for entry in conflicts if isinstance(entry, dict)] if isinstance(conflicts, list) else []
 
 
 def _shortened(text: str) -> str:

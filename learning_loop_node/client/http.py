@@ -38,7 +38,7 @@ KEEP_ALIVE_S = 4.0
 MakeBody = Callable[[], Awaitable[Any]]
 
 LARGEST_JSON_BYTES = 256 * 2**20
-LARGEST_ERROR_BYTES = 64 * 1024
+LARGEST_ERROR_BYTES = 2**20
 
 
 class Login(Enum):

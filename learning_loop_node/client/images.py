@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from dataclasses import fields as dataclass_fields
 from datetime import datetime
 from io import BytesIO
 from typing import Any
@@ -79,6 +80,30 @@ class StoredImage:
 
     id: str
     stored: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageChange:
+    """A change of the image in this version. What is None stays; an empty name takes the name away.
+
+    `tags` replaces all tags, `add_tags` and `remove_tags` some.
+    """
+
+    id: str
+    version: int
+    state: str | None = None
+    set: str | None = None
+    name: str | None = None
+    properties: Mapping[str, Any] | None = None
+    tags: Sequence[str] | None = None
+    add_tags: Sequence[str] = ()
+    remove_tags: Sequence[str] = ()
+
+    def body(self) -> dict[str, Any]:
+        """The same for the loop, without what stays."""
+        names = (entry.name for entry in dataclass_fields(self))
+        values = {name: value for name in names if (value := getattr(self, name)) not in (None, ())}
+        return values | ({"name": None} if self.name == "" else {})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -230,6 +255,35 @@ class Images:
             stored += [from_dict(StoredImage, entry) for entry in entries_of(answer, "images")]
         return stored
 
+    async def thumbnail(self, image_id: str, size: int = 256) -> bytes:
+        """A JPEG of the upright image; `size` is the longer side: 128, 256, 512 or 1024."""
+        path = self._path(image_id, "/thumbnail")
+        async with self._place.http.request("GET", path, params={"size": str(size)}) as answer:
+            return await read_body(answer, LARGEST_IMAGE_BYTES)
+
+    async def change(self, changes: Sequence[ImageChange]) -> Sequence[ImageRecord]:
+        """Change images; as they are then. Up to a thousand happen together or not at all, more in several requests.
+
+        Raises `OutdatedError` with its `conflicts` if somebody else has changed some of them since.
+        """
+        return await self._many("PATCH", "/images", [change.body() for change in changes])
+
+    async def delete(self, versions: Mapping[str, int]) -> Sequence[ImageRecord]:
+        """Delete these images, given by id and version; they can be restored until their grace period ends."""
+        return await self._many("POST", "/images/delete", _named(versions))
+
+    async def restore(self, versions: Mapping[str, int]) -> Sequence[ImageRecord]:
+        """Restore deleted images with all that belonged to them."""
+        return await self._many("POST", "/images/restore", _named(versions))
+
+    async def _many(self, method: str, path: str, entries: Sequence[Mapping[str, Any]]) -> Sequence[ImageRecord]:
+        records: list[ImageRecord] = []
+        for start in range(0, len(entries), CHANGES_PER_REQUEST):
+            body = {"images": entries[start : start + CHANGES_PER_REQUEST]}
+            answer = await self._place.http.json(method, self._place.path(path), json=body)
+            records += map(_record, entries_of(answer, "images"))
+        return records
+
     def _path(self, image_id: str, rest: str = "") -> str:
         return self._place.path(f"/images/{part_of_path(image_id)}{rest}")
 
@@ -238,6 +292,10 @@ def _record(data: Any) -> ImageRecord:
     if not isinstance(data, dict):
         raise LoopError("the loop described an image by something that is no object")
     return from_dict(ImageRecord, {key: value for key, value in data.items() if value is not None} | {"data": data})
+
+
+def _named(versions: Mapping[str, int]) -> Sequence[Mapping[str, Any]]:
+    return [{"id": image_id, "version": version} for image_id, version in versions.items()]
 
 
 def _texts(value: Any) -> Iterator[str]:

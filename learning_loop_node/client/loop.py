@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..data_classes import Context
+from .annotations import Annotations
 from .categories import Categories
 from .deployment import Deployment
 from .detectors import Detectors
@@ -31,6 +32,7 @@ class LoopClient:
         self.projects = Projects(http)
         self.categories = Categories(place)
         self.images = Images(place)
+        self.annotations = Annotations(place)
         self.models = Models(place)
         self.deployment = Deployment(place)
         self.detectors = Detectors(place)

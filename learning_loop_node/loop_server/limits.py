@@ -18,15 +18,15 @@ WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
 class LimitedBodies:
     """Answers 413 to a body above the limit, as soon as it is known to be too large.
 
-    `streaming` are the paths whose functions read their bodies themselves.
+    `streaming` are the methods and paths whose functions read their bodies themselves.
     """
 
-    def __init__(self, app: ASGIApp, streaming: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, streaming: Iterable[tuple[str, str]]) -> None:
         self._app = app
-        self._streaming = [compile_path(path)[0] for path in streaming]
+        self._streaming = [(method, compile_path(path)[0]) for method, path in streaming]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in WITHOUT_BODY or self._is_streamed(scope["path"]):
+        if scope["type"] != "http" or scope["method"] in WITHOUT_BODY or self._is_streamed(scope):
             await self._app(scope, receive, send)
             return
         announced = dict(scope["headers"]).get(b"content-length", b"")
@@ -47,5 +47,5 @@ class LimitedBodies:
 
         await self._app(scope, receive_again, send)
 
-    def _is_streamed(self, path: str) -> bool:
-        return any(pattern.match(path) for pattern in self._streaming)
+    def _is_streamed(self, scope: Scope) -> bool:
+        return any(scope["method"] == method and pattern.match(scope["path"]) for method, pattern in self._streaming)

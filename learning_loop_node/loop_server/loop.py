@@ -20,16 +20,19 @@ from .arrivals import Arrivals
 from .auth import Auth
 from .census import Census
 from .changes import Changes
+from .cleaning import Cleaning
 from .counted_requests import Requests
 from .metrics import loop_metrics
 from .notice import Notice, notice_of
 from .storage import models
 from .storage.blobs import BlobStore, FolderBlobs
 from .storage.database import Database, sqlite_url
+from .thumbnails import Thumbnails
 
 logger = logging.getLogger(__name__)
 
 CLEAN_S = 3600.0
+ORPHANS_S = 86_400.0
 USES_S = 60.0
 """So often it is written down at most which tokens were used."""
 
@@ -43,6 +46,10 @@ class Loop:
         self.incoming = self.folder / "incoming"
         self.database = Database(settings.database_url or sqlite_url(self.folder))
         self.blobs: BlobStore = FolderBlobs(self.folder / "blobs")
+        self.thumbnails = Thumbnails(self.folder / "thumbnails", self.blobs, max_pixels=settings.max_pixels)
+        self.cleaning = Cleaning(
+            self.database, self.blobs, self.thumbnails, grace_period_days=settings.grace_period_days
+        )
         self.changes = Changes()
         self.arrivals = Arrivals()
         self.requests = Requests()
@@ -73,6 +80,8 @@ class Loop:
         """What runs in the background while the loop runs."""
         return (
             Periodic("expired sessions", self.auth.forget_expired, interval_s=CLEAN_S, longest_s=CLEAN_S),
+            Periodic("expired images", self.cleaning.remove_expired, interval_s=CLEAN_S, longest_s=CLEAN_S),
+            Periodic("orphaned contents", self.cleaning.remove_orphans, interval_s=ORPHANS_S, longest_s=ORPHANS_S),
             Periodic("uses of tokens", self.auth.keep_uses, interval_s=USES_S, longest_s=CLEAN_S),
         )
 

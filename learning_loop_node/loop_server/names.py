@@ -38,6 +38,10 @@ def no_such_project(organization: str, project: str) -> NotFoundError:
     )
 
 
+def no_such_image(organization: str, project: str, image_id: str) -> NotFoundError:
+    return NotFoundError(f"there is no image {image_id} in {organization}/{project}")
+
+
 def check_user_name(name: str) -> str:
     """A name with which somebody logs in."""
     if not _USER.fullmatch(name):

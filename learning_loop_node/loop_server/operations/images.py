@@ -12,12 +12,13 @@ from starlette.responses import FileResponse, Response
 
 from ...api.operation import Endpoint
 from ...api.replies import json_reply
-from ...errors import InvalidImageError, InvalidRequestError, NotFoundError, TooLargeError
+from ...errors import InvalidImageError, InvalidRequestError, TooLargeError
 from ...images import ImageHeader, decode, read_header
 from ...runtime.threads import io_bound
 from ..arrivals import Arrival
 from ..auth import caller_of
 from ..loop import Loop
+from ..names import no_such_image
 from ..pairs import Pair, pairs_of, read_metadata
 from ..rights import Right
 from ..storage import images, projects, records
@@ -124,7 +125,7 @@ class ImageOperations:
             row = await projects.project_named(session, organization, project)
             found = await records.records_by_id(session, row.id, [image_id])
         if not found:
-            raise NotFoundError(f"there is no image {image_id} in {organization}/{project}")
+            raise no_such_image(organization, project, image_id)
         return await io_bound(json_reply, found[0])
 
     async def content(self, organization: str, project: str, image_id: str) -> Response:
@@ -133,7 +134,7 @@ class ImageOperations:
             row = await projects.project_named(session, organization, project)
             image = await images.image_of(session, row.id, image_id)
         if image is None:
-            raise NotFoundError(f"there is no image {image_id} in {organization}/{project}")
+            raise no_such_image(organization, project, image_id)
         headers = {
             "ETag": f'"{image.sha256}"',
             "Cache-Control": "private, max-age=31536000, immutable",
