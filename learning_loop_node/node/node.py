@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import socketio
 from fastapi import FastAPI
@@ -20,8 +20,6 @@ from ..api.operation import Operation
 from ..api.rest import add_error_replies, add_operations
 from ..api.sio import add_events, make_server, release_poll
 from ..api.traffic import Traffic
-from ..client.communicator import LoopCommunicator
-from ..client.data_exchanger import DataExchanger
 from ..client.http import LoopHttp
 from ..client.loop import LoopClient
 from ..data_classes import Context, NodeStatus
@@ -36,6 +34,10 @@ from .identity import node_uuid
 from .metrics import node_metrics
 from .operations import node_operations
 from .repeat import Repeat
+
+if TYPE_CHECKING:
+    from ..client.communicator import LoopCommunicator
+    from ..client.data_exchanger import DataExchanger
 
 
 class NodeConnectionError(NodeError):
@@ -136,6 +138,8 @@ class Node(FastAPI):
     @cached_property
     def loop_communicator(self) -> LoopCommunicator:
         """Requests to the loop by their old names; new code uses `loop_client`."""
+        from ..client.communicator import LoopCommunicator
+
         communicator = LoopCommunicator(self.settings.loop)
         self._communicators.append(communicator)
         return communicator
@@ -143,6 +147,8 @@ class Node(FastAPI):
     @cached_property
     def data_exchanger(self) -> DataExchanger:
         """Downloads from the loop by their old names; new code uses `loop_client`."""
+        from ..client.data_exchanger import DataExchanger
+
         return DataExchanger(self._context, self.loop_communicator)
 
     @property
