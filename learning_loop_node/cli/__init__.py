@@ -17,6 +17,7 @@ from .models import models
 from .outbox import outbox
 from .projects import projects
 from .serve import serve
+from .upload import upload
 from .version import version
 
 
@@ -41,6 +42,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(demo)
 app.command()(detect)
+app.command()(upload)
 app.add_typer(models, name="models")
 app.add_typer(outbox, name="outbox")
 app.add_typer(projects, name="projects")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import InvalidRequestError, NodeError
-from .exit_status import ExitStatus, exit_status_of
+from .exit_status import exit_status_of_all
 from .output import AsJson, print_json, stderr, stdout
+from .picture_files import picture_files
 
 if TYPE_CHECKING:
     from ..data_classes import ImageMetadata
-
-ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
-"""What is taken from a folder; files that are named are sent whatever they are called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +37,15 @@ def detect(
     as_json: AsJson = False,
 ) -> None:
     """Send pictures to a detector node and print what it finds. The exit status is not 0 if one of them failed."""
-    files = _files_of(images)
+    files = picture_files(images)
     results = asyncio.run(_detect_all(url, files, camera, autoupload, at_once))
     if as_json:
         print_json([_json_of(result) for result in results])
     else:
         for result in results:
             _print(result)
-    raise typer.Exit(_status_of(results))
+    errors = [result.error for result in results if result.error is not None]
+    raise typer.Exit(exit_status_of_all(errors, len(results)))
 
 
 async def _detect_all(
@@ -78,33 +76,6 @@ async def _detect_all(
         bar = progress.add_task("detecting", total=len(files))
         async with DetectorClient(url) as node:
             return await asyncio.gather(*map(detect_one, files))
-
-
-def _files_of(names: Sequence[str]) -> list[Path]:
-    """Files, the pictures of folders, and what patterns match, which the shell left to us."""
-    files: list[Path] = []
-    for name in names:
-        path = Path(name)
-        if path.is_dir():
-            found = sorted(file for file in path.rglob("*") if file.suffix.lower() in ENDINGS and file.is_file())
-        elif path.exists():
-            found = [path]
-        else:
-            found = sorted(file for file in map(Path, glob.glob(name, recursive=True)) if file.is_file())  # noqa: PTH207
-        if not found:
-            raise typer.BadParameter(f"there is no picture {name}", param_hint="IMAGES")
-        files += found
-    return files
-
-
-def _status_of(results: Sequence[_Result]) -> ExitStatus:
-    errors = [result.error for result in results if result.error is not None]
-    if not errors:
-        return ExitStatus.OK
-    if len(errors) == len(results):
-        statuses = {exit_status_of(error) for error in errors}
-        return statuses.pop() if len(statuses) == 1 else ExitStatus.FAILED
-    return ExitStatus.FAILED
 
 
 def _print(result: _Result) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 from ..errors import (
@@ -75,6 +76,14 @@ _STATUS: dict[type[NodeError], ExitStatus] = {
 def exit_status_of(error: NodeError) -> ExitStatus:
     """Looked up along the base classes."""
     return next(_STATUS[cls] for cls in type(error).__mro__ if cls in _STATUS)
+
+
+def exit_status_of_all(errors: Sequence[NodeError], count: int) -> ExitStatus:
+    """Of a command that did `count` things: what failed with a common cause throughout ends with its status."""
+    if not errors:
+        return ExitStatus.OK
+    statuses = {exit_status_of(error) for error in errors}
+    return statuses.pop() if len(errors) == count and len(statuses) == 1 else ExitStatus.FAILED
 
 
 def exit_status_help() -> str:

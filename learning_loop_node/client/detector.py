@@ -141,16 +141,18 @@ class DetectorClient:
         source: str | None = None,
         creation_date: str | None = None,
         upload_priority: bool = False,
+        idempotency_key: str | None = None,
     ) -> None:
         """Let the node keep an image for the loop; it is safe on its disk afterwards.
 
         `source` and `creation_date` stand in for those of `metadata`. With `metadata` it goes over Socket.IO, which
-        alone can carry it.
+        alone can carry it. Images that are sent with the same key are stored once by the loop, if it is one of ours.
         """
+        options: dict[str, Any] = {"upload_priority": upload_priority, "idempotency_key": idempotency_key}
         if metadata is not None or self._is_event:
-            await self._upload_event(image, metadata, source, creation_date, upload_priority)
+            await self._upload_event(image, metadata, source, creation_date, options)
             return
-        options = {"source": source, "creation_date": creation_date, "upload_priority": str(upload_priority).lower()}
+        options |= {"source": source, "creation_date": creation_date, "upload_priority": str(upload_priority).lower()}
         form = await io_bound(_form, "files", [image])
         await self._ask("POST", "/upload", self.timeout_s, data=form, params=_given(options))
 
@@ -248,12 +250,12 @@ class DetectorClient:
         metadata: ImageMetadata | None,
         source: str | None,
         creation_date: str | None,
-        upload_priority: bool,
+        options: Mapping[str, Any],
     ) -> None:
         entry, size_bytes = await io_bound(_event_image, image)
         known = to_dict(metadata) if metadata is not None else {}
         known |= _given({"source": source, "created": creation_date})
-        data = {"image": entry, "metadata": known, "upload_priority": upload_priority}
+        data = {"image": entry, "metadata": known} | _given(options)
         await self._channel().call("upload", data, timeout_s=self.timeout_s, size_bytes=size_bytes)
 
     async def _ask(self, method: str, path: str, limit_s: float, **arguments: Any) -> Any:

@@ -16,6 +16,7 @@ from ..node.operations import TEXT_BODY
 from ..runtime.threads import io_bound
 from .active_model import Loaded
 from .inference import deadline_in
+from .outbox.given_key import given_key
 from .outbox.inventory import Inventory, ItemFile
 from .outbox.requests import (
     FileRequest,
@@ -199,11 +200,12 @@ class Actions:
             )
 
     async def upload(self, request: UploadRequest) -> None:
-        await self._node.upload_images(
-            images=request.images,
-            images_metadata=ImagesMetadata(items=request.metadata),
-            upload_priority=request.upload_priority,
-        )
+        with given_key(request.idempotency_key):
+            await self._node.upload_images(
+                images=request.images,
+                images_metadata=ImagesMetadata(items=request.metadata),
+                upload_priority=request.upload_priority,
+            )
 
     async def info(self, _: Nothing) -> dict[str, Any]:
         state = self._node.active_model.state
@@ -289,6 +291,7 @@ UPLOAD_OPTIONS = {
     "tags": "Tags, separated by commas.",
     "creation_date": "When the images were taken, as ISO date.",
     "upload_priority": "`true` to send them before all others.",
+    "idempotency_key": "For one image: a key of your own by which the loop recognises a repetition.",
 }
 
 PAGE_OPTIONS = {

@@ -20,6 +20,7 @@ from ..errors import InvalidImageError, InvalidRequestError, TooLargeError
 from ..images import ImageInput
 from ..node.operations import read_text
 from ..settings import DetectorSettings
+from .outbox.given_key import checked_key
 
 MAX_UPLOAD_IMAGES = 1000
 MAX_TAGS = 1000
@@ -54,6 +55,7 @@ class UploadRequest:
     images: list[ImageInput]
     metadata: list[ImageMetadata]
     upload_priority: bool = False
+    idempotency_key: str | None = None
 
     def __post_init__(self) -> None:
         for metadata in self.metadata:
@@ -110,6 +112,7 @@ class Readers:
             images=list(images),
             metadata=[ImageMetadata(created=created, source=get("source"), tags=list(tags)) for _ in images],
             upload_priority=truth("upload_priority", get("upload_priority")),
+            idempotency_key=checked_key(get("idempotency_key"), len(images)),
         )
 
     def detect_event(self, data: Any = None) -> DetectRequest:
@@ -131,6 +134,7 @@ class Readers:
             images=[image],
             metadata=[read_metadata(data.get("metadata"))],
             upload_priority=truth("upload_priority", data.get("upload_priority")),
+            idempotency_key=checked_key(_optional_text(data, "idempotency_key"), 1),
         )
 
     @contextmanager
@@ -279,7 +283,7 @@ def _timeout(value: Any) -> float | None:
         return None
     try:
         timeout_s = float(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidRequestError(f"timeout_s must be a number of seconds, not {value!r}") from error
     if not math.isfinite(timeout_s) or timeout_s <= 0:
         raise InvalidRequestError(f"timeout_s must be a positive number of seconds, not {value!r}")

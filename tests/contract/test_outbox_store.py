@@ -62,6 +62,11 @@ def test_the_same_image_twice_has_two_keys(store: OutboxStore):
     assert store.read(first).key != store.read(second).key
 
 
+def test_a_key_that_is_given_is_kept(store: OutboxStore):
+    item = store.add(b"a", b"{}", is_priority=False, key="of the sender")
+    assert store.read(item).key == "of the sender"
+
+
 def test_priority_oldest_first_then_the_newest(store: OutboxStore):
     put(store, b"1", b"2")
     put(store, b"3", b"4", is_priority=True)

@@ -67,14 +67,14 @@ class FolderStore:
                 self._try_to_delete(entry)
         self.refresh()
 
-    def add(self, jpeg: bytes, metadata: bytes, *, is_priority: bool) -> Item:
+    def add(self, jpeg: bytes, metadata: bytes, *, is_priority: bool, key: str | None = None) -> Item:
         with self._lock:
             name = self._names.next()
             self._arriving.add(name)
         item = Item(name, is_priority, 0, self._wall_clock())
         aside = self._tmp / f"{name}.{uuid4().hex}"
         try:
-            files = {"json": metadata, "jpg": jpeg, "key": KeyFile.made_for(jpeg, metadata).to_bytes()}
+            files = {"json": metadata, "jpg": jpeg, "key": KeyFile.made_for(jpeg, metadata, key).to_bytes()}
             try:
                 size_bytes = self._write(item, aside, files)
             except FileNotFoundError:

@@ -29,15 +29,16 @@ class FileProof:
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """A key of 128 random bits, and what belongs to it."""
+    """The key of an image, and what belongs to it."""
 
     key: str
     image: FileProof
     metadata: FileProof
 
     @classmethod
-    def made_for(cls, jpeg: bytes, metadata: bytes) -> KeyFile:
-        return cls(secrets.token_hex(16), FileProof.of(jpeg), FileProof.of(metadata))
+    def made_for(cls, jpeg: bytes, metadata: bytes, key: str | None = None) -> KeyFile:
+        """With the key that the sender of the image gave, or one of 128 random bits."""
+        return cls(key or secrets.token_hex(16), FileProof.of(jpeg), FileProof.of(metadata))
 
     def to_bytes(self) -> bytes:
         return codec.to_json(self)

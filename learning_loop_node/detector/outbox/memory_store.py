@@ -32,13 +32,13 @@ class MemoryStore:
     def open(self) -> None:
         """There is nothing from earlier."""
 
-    def add(self, jpeg: bytes, metadata: bytes, *, is_priority: bool) -> Item:
+    def add(self, jpeg: bytes, metadata: bytes, *, is_priority: bool, key: str | None = None) -> Item:
         with self._lock:
             size_bytes = len(jpeg) + len(metadata)
             if self._lanes.size_bytes + size_bytes > self._capacity_bytes:
                 raise StorageFullError("the image cannot be kept in memory: no space left")
             item = Item(self._names.next(), is_priority, size_bytes, self._wall_clock())
-            self._contents[item] = Content(jpeg, metadata, KeyFile.made_for(jpeg, metadata).key)
+            self._contents[item] = Content(jpeg, metadata, KeyFile.made_for(jpeg, metadata, key).key)
             self._lanes.add([item])
             return item
 

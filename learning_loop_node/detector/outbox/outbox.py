@@ -18,6 +18,7 @@ from ...runtime.loose_tasks import start
 from ...runtime.threads import OwnThread, io_bound
 from ...settings import DiskFull, Settings, load_settings
 from .folder_store import FolderStore
+from .given_key import take_given_key
 from .status import Counts, Dropped, OutboxStatus
 from .store import Item, OutboxStore
 
@@ -82,11 +83,12 @@ class Outbox:
         `InvalidDataError` for metadata that cannot be JSON, `StorageFullError` if it is not kept. Cancelling is safe:
         the image is kept or not, but never in part.
         """
+        key = take_given_key()
         metadata = ImageMetadata() if image_metadata is None else image_metadata
         codec.check_finite(metadata, "metadata")
         content = codec.to_json(metadata)
         jpeg = await io_bound(to_jpeg, image, max_pixels=self._settings.detector.max_pixels)
-        await self._saver.run(self._save, asyncio.get_running_loop(), jpeg, content, upload_priority)
+        await self._saver.run(self._save, asyncio.get_running_loop(), jpeg, content, upload_priority, key)
 
     def status(self) -> OutboxStatus:
         """How things stand. Touches no disk."""
@@ -195,12 +197,14 @@ class Outbox:
         if self._settings.outbox.disk_full is DiskFull.OLDEST:
             self._make_room(0, is_priority=True)
 
-    def _save(self, loop: asyncio.AbstractEventLoop, jpeg: bytes, metadata: bytes, is_priority: bool) -> None:
+    def _save(
+        self, loop: asyncio.AbstractEventLoop, jpeg: bytes, metadata: bytes, is_priority: bool, key: str | None
+    ) -> None:
         """In the saver's thread, so that limits are judged for one image after the other."""
         self._ensure_open()
         try:
             self._make_room(len(jpeg) + len(metadata) + OVERHEAD_BYTES, is_priority=is_priority)
-            self.store.add(jpeg, metadata, is_priority=is_priority)
+            self.store.add(jpeg, metadata, is_priority=is_priority, key=key)
         except StorageFullError:
             self.counts.refused += 1
             raise

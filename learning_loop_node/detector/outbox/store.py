@@ -127,8 +127,11 @@ class OutboxStore(Browsable, Protocol):
         """
         ...
 
-    def add(self, jpeg: bytes, metadata: bytes, *, is_priority: bool) -> Item:
-        """Keep an image. It survives a power cut once this returns; `StorageFullError` means that nothing is kept."""
+    def add(self, jpeg: bytes, metadata: bytes, *, is_priority: bool, key: str | None = None) -> Item:
+        """Keep an image, under a key of its own unless one is given.
+
+        It survives a power cut once this returns; `StorageFullError` means that nothing is kept.
+        """
         ...
 
     def first(self, count: int, size_bytes: int, skip: Container[Item] = ()) -> list[Item]:

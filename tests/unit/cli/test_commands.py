@@ -118,10 +118,13 @@ def test_help_imports_nothing_heavy():
 
 
 def test_pictures_come_from_folders_and_patterns(tmp_path: Path):
-    from learning_loop_node.cli.detect import _files_of
+    from learning_loop_node.cli.picture_files import picture_files
 
     for name in ("a.jpg", "b.PNG", "c.txt", "deep/d.jpeg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert [file.name for file in _files_of([str(tmp_path)])] == ["a.jpg", "b.PNG", "d.jpeg"]
-    assert [file.name for file in _files_of([str(tmp_path / "*.txt"), str(tmp_path / "a.jpg")])] == ["c.txt", "a.jpg"]
+    assert [file.name for file in picture_files([str(tmp_path)])] == ["a.jpg", "b.PNG", "d.jpeg"]
+    assert [file.name for file in picture_files([str(tmp_path / "*.txt"), str(tmp_path / "a.jpg")])] == [
+        "c.txt",
+        "a.jpg",
+    ]

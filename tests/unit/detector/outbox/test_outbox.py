@@ -193,7 +193,7 @@ async def test_saves_run_in_one_thread_of_their_own_and_cancelling_is_safe(tmp_p
     class WatchedStore(FolderStore):
         threads: set[str] = set()
 
-        def add(self, jpeg: bytes, metadata: bytes, *, is_priority: bool) -> Any:
+        def add(self, jpeg: bytes, metadata: bytes, *, is_priority: bool, key: str | None = None) -> Any:
             self.threads.add(threading.current_thread().name)
             return super().add(jpeg, metadata, is_priority=is_priority)
 

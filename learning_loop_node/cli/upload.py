@@ -1,0 +1,121 @@
+"""`learning-loop upload`: pictures into a project of the loop, or through a detector node."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .exit_status import exit_status_of_all
+from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
+from .output import AsJson, print_json, stderr, stdout
+from .picture_files import picture_files
+
+if TYPE_CHECKING:
+    from ..client.bulk_upload import Outcome, Picture
+    from ..settings import LoopSettings
+
+Tag = Annotated[
+    list[str] | None, typer.Option("--tag", help="A tag for all of them; may be given again.", show_default=False)
+]
+
+
+def upload(
+    images: Annotated[list[str], typer.Argument(help="Files, folders, or patterns such as 'photos/*.jpg'.")],
+    node: Annotated[
+        str | None,
+        typer.Option("--node", help="Through the outbox of this node, such as `robot:8004`.", show_default=False),
+    ] = None,
+    tag: Tag = None,
+    source: Annotated[str | None, typer.Option(help="Where they come from.", show_default=False)] = None,
+    state: Annotated[
+        str | None, typer.Option(help="inbox, annotate, review, complete, or trash.", show_default=False)
+    ] = None,
+    sidecar: Annotated[
+        bool, typer.Option("--sidecar/--no-sidecar", help="Take metadata from `a.json` beside `a.jpg`.")
+    ] = True,
+    at_once: Annotated[int, typer.Option("--at-once", min=1, max=64, help="Requests on their way at a time.")] = 4,
+    host: Host = None,
+    username: Username = None,
+    password: Password = None,
+    organization: Organization = None,
+    project: Project = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send pictures to a project of the loop, or through a node. Whoever does it again sends nothing twice.
+
+    A picture is known by its content: the loop has it once, whatever the file is called.
+    """
+    pictures = _pictures(picture_files(images), tag, source, state, sidecar)
+    settings = None if node else loop_settings(host, username, password, organization, project)
+    outcomes = asyncio.run(_send(pictures, node, settings, at_once))
+    if as_json:
+        print_json([_json_of(outcome) for outcome in outcomes])
+    else:
+        _tell(outcomes)
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    raise typer.Exit(exit_status_of_all(errors, len(outcomes)))
+
+
+def _pictures(
+    files: Sequence[Path], tags: Sequence[str] | None, source: str | None, state: str | None, has_sidecars: bool
+) -> list[Picture]:
+    from ..client.bulk_upload import Picture
+
+    given: dict[str, Any] = {"tags": list(tags or ()), "source": source, "state": state}
+    extra = {name: value for name, value in given.items() if value}
+    pictures = []
+    for file in dict.fromkeys(files):
+        beside = file.with_suffix(".json")
+        pictures.append(Picture(file=file, sidecar=beside if has_sidecars and beside.is_file() else None, extra=extra))
+    return pictures
+
+
+async def _send(
+    pictures: Sequence[Picture], node: str | None, settings: LoopSettings | None, at_once: int
+) -> list[Outcome]:
+    from rich.progress import Progress
+
+    from ..client.bulk_upload import BulkUpload, Receiver, ThroughNode, ToLoop
+    from ..client.detector import DetectorClient
+
+    console = stderr()
+    async with AsyncExitStack() as stack:
+        receiver: Receiver
+        if settings is not None:
+            receiver = ToLoop((await stack.enter_async_context(loop_client(settings))).images)
+        else:
+            receiver = ThroughNode(await stack.enter_async_context(DetectorClient(str(node))))
+        progress = stack.enter_context(Progress(console=console, disable=not console.is_terminal, transient=True))
+        bar = progress.add_task("uploading", total=len(pictures))
+        advance: Callable[[Outcome], None] = lambda _: progress.advance(bar)  # noqa: E731
+        return await BulkUpload(receiver, at_once=at_once, on_done=advance).send_all(pictures)
+
+
+def _tell(outcomes: Sequence[Outcome]) -> None:
+    reasons = Counter(str(outcome.error) for outcome in outcomes if outcome.error is not None)
+    told: set[str] = set()
+    for outcome in outcomes:
+        text = str(outcome.error)
+        if outcome.error is None or text in told:
+            continue
+        more = f" (and {reasons[text] - 1} more)" if reasons[text] > 1 else ""
+        stderr().print(f"{outcome.file}{more}: {text}", style="red", soft_wrap=True)
+        told.add(text)
+    fates = Counter(outcome.fate for outcome in outcomes)
+    parts = ", ".join(f"{fates[fate]} {fate}" for fate in type(outcomes[0].fate) if fates[fate])
+    stdout().print(f"{len(outcomes)} picture{'' if len(outcomes) == 1 else 's'}: {parts}", soft_wrap=True)
+
+
+def _json_of(outcome: Outcome) -> dict[str, Any]:
+    entry: dict[str, Any] = {"image": str(outcome.file), "fate": outcome.fate.name.lower()}
+    if outcome.image_id is not None:
+        entry["id"] = outcome.image_id
+    if outcome.error is not None:
+        entry |= {"error": str(outcome.error), "code": outcome.error.code}
+    return entry
