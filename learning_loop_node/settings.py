@@ -7,9 +7,10 @@ a variable and its older name are both set and differ, the first wins with a war
 
 from __future__ import annotations
 
+import difflib
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +24,8 @@ from .errors import SettingError
 logger = logging.getLogger(__name__)
 
 MEGABYTE = 1_000_000
+LIKE = 0.87
+"""So much alike are two names of which one is probably a misspelling of the other."""
 
 
 class Globals:
@@ -301,6 +304,44 @@ def read_variable(environment: Mapping[str, str], name: str, older: str | None =
     if value and former and value != former:
         logger.warning("%s and %s are both set and differ; %s is used", name, older, name)
     return value or former
+
+
+def listening_address(environment: Mapping[str, str] | None = None) -> tuple[str, int | None]:
+    """Where `NODE_HOST` and `NODE_PORT` let a node listen; the port is None if the variable is not set."""
+    environment = os.environ if environment is None else environment
+    text = read_variable(environment, "NODE_PORT")
+    if text is not None and not (text.isdecimal() and 0 < int(text) < 65536):
+        raise SettingError(f"NODE_PORT={text}: must be a number from 1 to 65535")
+    return read_variable(environment, "NODE_HOST") or "0.0.0.0", int(text) if text else None
+
+
+def older_variables(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Variables that count only by an older name, such as `USERNAME`, which other programs set, too."""
+    environment = os.environ if environment is None else environment
+    return {
+        variable.older: variable.name
+        for variable in ENVIRONMENT
+        if variable.older and environment.get(variable.older) and not environment.get(variable.name)
+    }
+
+
+def misspelled_variables(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Variables that are none of ours but look like one, and the name that is probably meant."""
+    environment = os.environ if environment is None else environment
+    names = {variable.name for variable in ENVIRONMENT} | {"DATA_FOLDER", "NODE_HOST", "NODE_PORT"}
+    known = names | {variable.older for variable in ENVIRONMENT if variable.older}
+    return {
+        name: meant
+        for name in sorted(environment)
+        if name not in known and (meant := _meant(name.upper().replace("-", "_"), names)) and meant not in environment
+    }
+
+
+def _meant(name: str, names: Set[str]) -> str | None:
+    """The variable of ours with nearly this name, or with the same words in another order."""
+    words = sorted(name.split("_"))
+    same = next((known for known in sorted(names) if sorted(known.split("_")) == words), None)
+    return same or next(iter(difflib.get_close_matches(name, sorted(names), n=1, cutoff=LIKE)), None)
 
 
 def environment_for_child(**variables: str) -> dict[str, str]:

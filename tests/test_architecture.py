@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "generator.scenes": GROUND,
     "loop_server": LOWER | {"selection", "geometry", "generator.scenes"},
     "demo": ANYTHING,
+    "doctor": NODE_TYPE | {"detector"},
     "cli": ANYTHING,
     "__main__": ANYTHING,
     "__init__": ANYTHING,

@@ -12,6 +12,7 @@ from ..errors import NodeError
 from .categories import categories
 from .demo import demo
 from .detect import detect
+from .doctor import doctor
 from .exit_status import exit_status_help, exit_status_of
 from .models import models
 from .outbox import outbox
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(demo)
 app.command()(detect)
+app.command()(doctor)
 app.command()(upload)
 app.add_typer(models, name="models")
 app.add_typer(outbox, name="outbox")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from typing import Annotated
 
 import typer
 
-EXTRAS = {"loop": "sqlalchemy", "demo": "opencv-python-headless"}
-"""Each extra, and a distribution that comes with it."""
+from ..doctor.installed import EXTRAS, installed_version
 
 
 def version(as_json: Annotated[bool, typer.Option("--json", help="As one line of JSON.")] = False) -> None:
@@ -18,7 +16,7 @@ def version(as_json: Annotated[bool, typer.Option("--json", help="As one line of
     facts = {
         "learning-loop-node": version_of("learning-loop-node"),
         "python": platform.python_version(),
-        "extras": [extra for extra, distribution in EXTRAS.items() if _is_installed(distribution)],
+        "extras": [extra for extra, distribution in EXTRAS.items() if installed_version(distribution)],
     }
     if as_json:
         import json
@@ -27,11 +25,3 @@ def version(as_json: Annotated[bool, typer.Option("--json", help="As one line of
     else:
         extras = f" with [{', '.join(facts['extras'])}]" if facts["extras"] else ""
         typer.echo(f"learning-loop-node {facts['learning-loop-node']}{extras}, Python {facts['python']}")
-
-
-def _is_installed(distribution: str) -> bool:
-    try:
-        version_of(distribution)
-    except PackageNotFoundError:
-        return False
-    return True

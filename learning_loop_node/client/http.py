@@ -245,7 +245,7 @@ class LoopHttp:
     def _warn_if_readable(self) -> None:
         if self._has_warned or not self.settings.password.get_secret_value():
             return
-        if self.base_url.startswith("http:") and not _is_loopback(URL(self.base_url).host or ""):
+        if self.base_url.startswith("http:") and not is_loopback_host(URL(self.base_url).host or ""):
             self._has_warned = True
             logger.warning(
                 "the password goes to %s unencrypted; begin LOOP_HOST with https:// if the loop offers that",
@@ -328,7 +328,7 @@ async def _new_session(origin: str, certificate_path: str) -> aiohttp.ClientSess
     )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback_host(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,0 +1,1 @@
+"""What `learning-loop doctor` looks at: one small check each, which says what it found and what to do."""

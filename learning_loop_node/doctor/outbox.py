@@ -1,0 +1,44 @@
+"""What waits in the outbox of a data folder, without changing it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from ..detector.outbox.folder_view import FolderView
+from ..runtime.threads import io_bound
+from .finding import Verdict, ok, warning
+
+OLD_S = 3600.0
+
+
+async def check_outbox(folder: Path) -> Verdict:
+    """`folder` is that of the outbox."""
+    return await io_bound(_check, folder)
+
+
+def _check(folder: Path) -> Verdict:
+    if not any((folder / lane).is_dir() for lane in ("normal", "priority")):
+        return ok("nothing was ever kept there")
+    view = FolderView(folder)
+    usage = view.usage()
+    age_s = 0.0 if usage.oldest_at is None else max(0.0, time.time() - usage.oldest_at)
+    waits = f"{usage.items} images wait" + (f", the oldest for {_span(age_s)}" if usage.items else "")
+    troubles, remedies = [], []
+    if view.damaged:
+        troubles.append(f"{len(view.damaged)} folders are damaged ({next(iter(view.damaged.values()))})")
+        remedies.append("a node that starts puts them into quarantine")
+    if usage.quarantine_items:
+        troubles.append(f"{usage.quarantine_items} images are in quarantine")
+        remedies.append("see why: learning-loop outbox list --quarantine; try again: learning-loop outbox retry")
+    if age_s > OLD_S:
+        remedies.append("start the node where the loop can be reached; see the checks of the loop")
+    found = "; ".join([waits, *troubles])
+    return warning(found, ". ".join(remedies)) if remedies else ok(found)
+
+
+def _span(seconds: float) -> str:
+    for unit, length_s in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length_s:
+            return f"{seconds / length_s:.0f} {unit}"
+    return f"{seconds:.0f} s"
