@@ -9,16 +9,23 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import NodeError
+from .backup import backup, restore
 from .categories import categories
+from .check import check
 from .demo import demo
 from .detect import detect
+from .detectors import detectors
 from .doctor import doctor
 from .exit_status import exit_status_help, exit_status_of
+from .export import export
+from .import_ import import_
 from .models import models
 from .outbox import outbox
 from .projects import projects
 from .serve import serve
+from .tokens import tokens
 from .upload import upload
+from .users import users
 from .version import version
 
 
@@ -45,10 +52,18 @@ app.command()(demo)
 app.command()(detect)
 app.command()(doctor)
 app.command()(upload)
+app.command("import")(import_)
+app.command()(export)
 app.add_typer(models, name="models")
 app.add_typer(outbox, name="outbox")
 app.add_typer(projects, name="projects")
 app.add_typer(categories, name="categories")
+app.command()(backup)
+app.command()(restore)
+app.command()(check)
+app.add_typer(detectors, name="detectors")
+app.add_typer(users, name="users")
+app.add_typer(tokens, name="tokens")
 app.command()(version)
 
 

@@ -41,6 +41,8 @@ def loop_settings(
     changes: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     if password is not None:
         changes["password"] = SecretStr(password)
+    if username is not None or password is not None:
+        changes["token"] = SecretStr("")  # who names a login wants it, whatever LOOP_TOKEN says
     return load_settings().loop.model_copy(update=changes)
 
 

@@ -13,6 +13,7 @@ from .loop_options import Host, Organization, Password, Project, Username, loop_
 from .output import AsJson, print_json, stderr, stdout
 
 if TYPE_CHECKING:
+    from ..client.deployment import DeploymentEntry
     from ..client.models import ModelEntry
 
 models = typer.Typer(help="List, push and deploy the models of a project.", no_args_is_help=True)
@@ -107,6 +108,63 @@ def deploy_model(
 
     settings = loop_settings(host, username, password, organization, project)
     model_id, chosen = asyncio.run(choose())
+    if as_json:
+        print_json({"id": model_id, "version": chosen})
+    else:
+        stdout().print(f"model {chosen} ({model_id}) is deployed")
+
+
+@models.command("history")
+def show_history(
+    limit: Annotated[int, typer.Option("--limit", min=1, help="So many at most, newest first.")] = 20,
+    host: Host = None,
+    username: Username = None,
+    password: Password = None,
+    organization: Organization = None,
+    project: Project = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show which models were deployed, when and by whom."""
+
+    async def ask() -> Sequence[DeploymentEntry]:
+        async with loop_client(settings) as loop:
+            return await loop.deployment.history(limit)
+
+    settings = loop_settings(host, username, password, organization, project)
+    entries = asyncio.run(ask())
+    if as_json:
+        print_json(entries)
+        return
+    from rich.table import Table
+
+    table = Table("number", "version", "since", "until", "by", "id")
+    for entry in entries:
+        since, until = (moment[:19].replace("T", " ") if moment else "" for moment in (entry.since, entry.until))
+        table.add_row(str(entry.number), entry.version, since, until, entry.user or "-", entry.model_uuid)
+    stdout().print(table if entries else f"no model was deployed in {settings.organization}/{settings.project}")
+
+
+@models.command("rollback")
+def roll_back(
+    number: Annotated[
+        int | None, typer.Option("--number", min=1, help="Of an entry of the history; else the last other model.")
+    ] = None,
+    host: Host = None,
+    username: Username = None,
+    password: Password = None,
+    organization: Organization = None,
+    project: Project = None,
+    as_json: AsJson = False,
+) -> None:
+    """Deploy again what was deployed before."""
+
+    async def go_back() -> tuple[str, str]:
+        async with loop_client(settings) as loop:
+            target = await loop.deployment.roll_back(number)
+            return target.model_uuid, target.version
+
+    settings = loop_settings(host, username, password, organization, project)
+    model_id, chosen = asyncio.run(go_back())
     if as_json:
         print_json({"id": model_id, "version": chosen})
     else:

@@ -1,12 +1,15 @@
-"""Which model the detectors of a project should run."""
+"""Which model the detectors of a project should run, and which they should have run before."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..data_classes.codec import from_dict
 from ..errors import InvalidRequestError, LoopRefusedError, NoTargetError
-from .place import Place
+from .place import Place, entries_of
+
+PAGE = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,6 +18,16 @@ class DeploymentTarget:
 
     model_uuid: str
     version: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeploymentEntry(DeploymentTarget):
+    """A model that was deployed; `until` is None for the one that is. `user` is who chose it."""
+
+    number: int
+    since: str
+    until: str | None = None
+    user: str | None = None
 
 
 class Deployment:
@@ -46,3 +59,27 @@ class Deployment:
         return from_dict(
             DeploymentTarget, await self._place.http.json("PUT", self._place.path("/deployment/target"), json=body)
         )
+
+    async def history(self, limit: int | None = None) -> Sequence[DeploymentEntry]:
+        """What was deployed, newest first; all of it, or so many. Only our own loop tells."""
+        found: list[DeploymentEntry] = []
+        before: int | None = None
+        while limit is None or len(found) < limit:
+            parameters = {"limit": PAGE if limit is None else min(PAGE, limit - len(found))}
+            if before is not None:
+                parameters["before"] = before
+            answer = await self._place.http.json("GET", self._place.path("/deployment/history"), params=parameters)
+            found += [from_dict(DeploymentEntry, entry) for entry in entries_of(answer, "deployments")]
+            before = answer.get("next")
+            if before is None:
+                break
+        return found
+
+    async def roll_back(self, number: int | None = None) -> DeploymentTarget:
+        """Deploy again what this entry of the history names, or the last model before the present one.
+
+        Raises `RefusedError` if there was none.
+        """
+        body = {"number": number} if number is not None else {}
+        path = self._place.path("/deployment/rollback")
+        return from_dict(DeploymentTarget, await self._place.http.json("POST", path, json=body))

@@ -7,7 +7,7 @@ import ipaddress
 import logging
 import re
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from enum import Enum, auto
 from typing import Any
@@ -51,6 +51,8 @@ class Login(Enum):
 
 class LoopHttp:
     """The connection of one process to its loop. Paths are given without `/api`.
+
+    With `LOOP_TOKEN` every request carries it, and there is no login, even if there is a user name as well.
 
     Everything that fails raises a `NodeError`: `LoopUnreachableError` or `TransferBrokenError` for trouble on the way,
     the error that our own loop names, or `LoopRefusedError` with the text of any other one.
@@ -184,7 +186,9 @@ class LoopHttp:
             return await stack.enter_async_context(session.request(method, url, **options, **made))
 
         session = await self._open_session()
-        needs_login = login is Login.REQUIRED or (login is Login.IF_GIVEN and bool(self.settings.username))
+        needs_login = not self._token and (
+            login is Login.REQUIRED or (login is Login.IF_GIVEN and bool(self.settings.username))
+        )
         if needs_login:
             await self._log_in()
         count = self._login_count
@@ -197,7 +201,7 @@ class LoopHttp:
 
     async def _log_in(self, refused: int | None = None) -> None:
         """Log in if nobody has yet; `refused` is the number of the login that the loop no longer accepts."""
-        if self._is_logged_in and refused is None:
+        if self._token or (self._is_logged_in and refused is None):
             return
         async with self._login:
             if self._is_logged_in and refused != self._login_count:
@@ -239,16 +243,21 @@ class LoopHttp:
         return f"the loop at {self._address} (LOOP_HOST) for {method} {prefix}{path}"
 
     @property
+    def _token(self) -> str:
+        return self.settings.token.get_secret_value().strip()
+
+    @property
     def _address(self) -> str:
         return self.origin if self.origin.startswith("https:") else self.origin.removeprefix("http://")
 
     def _warn_if_readable(self) -> None:
-        if self._has_warned or not self.settings.password.get_secret_value():
+        if self._has_warned or not (self._token or self.settings.password.get_secret_value()):
             return
         if self.base_url.startswith("http:") and not is_loopback_host(URL(self.base_url).host or ""):
             self._has_warned = True
             logger.warning(
-                "the password goes to %s unencrypted; begin LOOP_HOST with https:// if the loop offers that",
+                "the %s goes to %s unencrypted; begin LOOP_HOST with https:// if the loop offers that",
+                "token" if self._token else "password",
                 self.origin,
             )
 
@@ -257,7 +266,9 @@ class LoopHttp:
             raise RuntimeError("the connection to the loop is closed; make a new one")
         async with self._opening:
             if self._session is None:
-                self._session = await _new_session(self.origin, self.settings.ssl_certificate_path)
+                headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+                self._session = await _new_session(self.origin, self.settings.ssl_certificate_path, headers)
+                self._warn_if_readable()
             return self._session
 
 
@@ -314,7 +325,7 @@ async def _error_of(answer: aiohttp.ClientResponse, where: str) -> Exception:
     return error_of_answer(answer.status, answer.headers, bytes(body))
 
 
-async def _new_session(origin: str, certificate_path: str) -> aiohttp.ClientSession:
+async def _new_session(origin: str, certificate_path: str, headers: Mapping[str, str]) -> aiohttp.ClientSession:
     context: ssl.SSLContext | bool = True
     if origin.startswith("https:") and certificate_path:
         try:
@@ -323,6 +334,7 @@ async def _new_session(origin: str, certificate_path: str) -> aiohttp.ClientSess
             raise SettingError(f"LOOP_SSL_CERT_PATH={certificate_path} cannot be used: {error}") from error
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=context, keepalive_timeout=KEEP_ALIVE_S),
+        headers=headers,
         cookie_jar=aiohttp.CookieJar(unsafe=True),  # also for hosts given as an address
         json_serialize=lambda value: codec.to_json(value).decode(),
     )

@@ -19,6 +19,9 @@ REMEMBERED = 1000
 WAITING = 1000
 """So many changes may wait for a listener; one who is slower misses some, and is told so."""
 
+KEEP_ALIVE_S = 15.0
+"""So often something is sent at least, and looked whether a session or a token has expired."""
+
 LISTENERS = 500
 LISTENERS_OF_ONE = 50
 MOST_IDS = 200
@@ -91,6 +94,7 @@ class Changes:
     def __init__(self) -> None:
         self.run = secrets.token_hex(4)
         self.is_closed = False
+        self.keep_alive_s = KEEP_ALIVE_S
         self._last = 0
         self._remembered: deque[Change] = deque(maxlen=REMEMBERED)
         self._listeners: set[Listener] = set()
@@ -99,6 +103,10 @@ class Changes:
     def last(self) -> int:
         """The number of the last change; 0 before the first."""
         return self._last
+
+    @property
+    def listener_count(self) -> int:
+        return len(self._listeners)
 
     def tell(self, subject: str, organization: str, project: str | None, ids: Sequence[str]) -> None:
         """Call it after what has changed is kept, never before."""
@@ -140,10 +148,6 @@ class Changes:
             yield listener
         finally:
             self._listeners.discard(listener)
-
-    @property
-    def listener_count(self) -> int:
-        return len(self._listeners)
 
     def wake(self) -> None:
         """Let everybody who listens look whether they still may."""

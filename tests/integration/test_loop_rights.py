@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientSession, DummyCookieJar
+from fastapi.routing import APIRoute
 from starlette.routing import Route
 
 from tests.loop import RunningLoop, files_form, running_loop
@@ -210,12 +211,12 @@ async def callers_of(loop: RunningLoop) -> AsyncIterator[dict[str, ClientSession
     await loop.json("POST", f"/{OTHERS}/projects", json={"project_id": SECRET})
     people = {"user": {}, "stranger": {OTHERS: "owner"}} | {role: {OURS: role} for role in MEMBERS}
     for name, organizations in people.items():
-        body = {"name": name, "password": PASSWORD, "organizations": organizations}
-        await loop.json("POST", "/users", json=body)
+        user = {"name": name, "password": PASSWORD, "organizations": organizations}
+        await loop.json("POST", "/users", json=user)
     places = {"node": (OURS, DEMO), "organization_node": (OURS, None), "others": (OTHERS, SECRET)}
     tokens = {}
     for name, (organization, project) in places.items():
-        body = {"name": name, "kind": "node", "organization": organization, "project": project}
+        body: dict[str, Any] = {"name": name, "kind": "node", "organization": organization, "project": project}
         tokens[name] = (await loop.json("POST", "/tokens", json=body))["token"]
     for name in ("user", *MEMBERS):
         async with loop.nobody.post("/api/token", data={"username": name, "password": PASSWORD}) as answer:
@@ -237,8 +238,8 @@ def endpoints_of(loop: RunningLoop) -> list[str]:
     return [
         f"{method} {route.path}"
         for route in loop.app.routes
-        if isinstance(route, Route) or hasattr(route, "methods")
-        for method in sorted(getattr(route, "methods", None) or ())
+        if isinstance(route, Route | APIRoute)
+        for method in sorted(route.methods or ())
         if method != "HEAD"
     ]
 

@@ -19,7 +19,6 @@ from ..loop import Loop
 from ..names import no_such_organization, no_such_project
 from ..rights import Caller, Right
 
-KEEP_ALIVE_S = 15.0
 RETRY_MS = 2000
 
 ANSWERS = {
@@ -133,7 +132,7 @@ class EventOperations:
                         await check()
                         yield self._change(change)
                     await check()
-                    if not await listener.wait(KEEP_ALIVE_S):
+                    if not await listener.wait(changes.keep_alive_s):
                         await check(anyway=True)  # a session or a token may have expired
                         yield KEEPALIVE_COMMENT
             except NodeError as error:

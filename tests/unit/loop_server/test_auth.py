@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from learning_loop_node.errors import NotAuthenticatedError, RateLimitedError
+from learning_loop_node.errors import NotAuthenticatedError, RateLimitedError, SettingError
 from learning_loop_node.loop_server.attempts import FAILURES
 from learning_loop_node.loop_server.auth import Auth
 from learning_loop_node.loop_server.origin import is_loopback
 from learning_loop_node.loop_server.passwords import AT_ONCE
 from learning_loop_node.loop_server.rights import Role
+from learning_loop_node.loop_server.storage import users
 from learning_loop_node.loop_server.storage.database import Database, sqlite_url
 from learning_loop_node.settings import LoopServerSettings
 
@@ -51,6 +53,13 @@ async def test_another_given_name_is_another_administrator(database: Database):
     await auth(database, username="eva", password="two").open()
     for name, password in (("admin", "one"), ("eva", "two")):
         assert (await auth(database).log_in(name, password, "")).caller.name == name
+
+
+async def test_a_given_name_of_somebody_else_makes_nobody_an_administrator(database: Database):
+    async with database.writing() as session:
+        users.add_user(session, name="anna", password_hash="x", role=Role.USER.name, now=datetime.now(UTC))
+    with pytest.raises(SettingError, match="LOOP_USERNAME=anna"):
+        await auth(database, username="anna", password="something").open()
 
 
 async def test_guests_are_let_in_unless_nodes_need_a_login(database: Database):

@@ -16,6 +16,10 @@ from learning_loop_node.loop_server.storage.database import FILE_NAME, Database,
 from learning_loop_node.loop_server.storage.migration import back_up
 from learning_loop_node.loop_server.storage.tables import Table
 
+ADD_USER = (
+    "INSERT INTO users (id, name, password_hash, role, created) VALUES ('1', 'a', 'x', 'ADMIN', '2026-01-01')"
+)
+
 
 async def test_the_migrated_schema_is_that_of_the_tables(tmp_path: Path):
     await open_and_close(tmp_path)
@@ -28,7 +32,7 @@ async def test_the_migrated_schema_is_that_of_the_tables(tmp_path: Path):
 
 async def test_a_database_of_the_present_schema_is_left_alone(tmp_path: Path):
     await open_and_close(tmp_path)
-    run(tmp_path, "INSERT INTO users (id, name, password_hash, role, created) VALUES ('1', 'a', 'x', 'ADMIN', '2026-01-01')")
+    run(tmp_path, ADD_USER)
     await open_and_close(tmp_path)
     assert run(tmp_path, "SELECT name FROM users") == [("a",)]
     assert copies(tmp_path) == []
@@ -45,7 +49,7 @@ async def test_a_database_of_a_newer_loop_is_refused_and_left_alone(tmp_path: Pa
 async def test_a_copy_has_everything_including_what_is_not_yet_in_the_main_file(tmp_path: Path):
     await open_and_close(tmp_path)
     with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
-        connection.execute("INSERT INTO users (id, name, password_hash, role, created) VALUES ('1', 'a', 'x', 'ADMIN', '2026-01-01')")
+        connection.execute(ADD_USER)
         connection.commit()
         copy = back_up(tmp_path / FILE_NAME, "0001")
     assert copy.name.startswith("loop.before-0001.")
