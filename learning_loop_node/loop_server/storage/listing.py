@@ -106,13 +106,22 @@ def position_of(cursor: str, sort: Sort) -> Position:
 
 
 async def page_of(
-    session: AsyncSession, project_id: str, wanted: ImageFilter, sort: Sort, limit: int, after: Position | None
+    session: AsyncSession,
+    project_id: str,
+    wanted: ImageFilter,
+    sort: Sort,
+    limit: int,
+    after: Position | None,
+    *,
+    candidates: int | None = None,
 ) -> Page:
-    """Up to `limit` images behind this place."""
+    """Up to `limit` images behind this place, found among so many candidates."""
     groups = await _groups(session, project_id, wanted)
     if groups is None:
         return Page([], None)
-    search = _Search(session, project_id, wanted, groups, sort, limit, after)
+    if candidates is None:
+        candidates = CANDIDATES if wanted.confidence is None else WITH_CONFIDENCES
+    search = _Search(session, project_id, wanted, groups, sort, limit, after, candidates)
     await search.find_bounds()
     return await search.gathered() or await search.walked()
 
@@ -174,6 +183,7 @@ class _Search:
         sort: Sort,
         limit: int,
         after: Position | None,
+        candidates: int,
     ) -> None:
         self._session = session
         self._project_id = project_id
@@ -182,7 +192,7 @@ class _Search:
         self._sort = sort
         self._limit = limit
         self._after = after
-        self._candidates = CANDIDATES if wanted.confidence is None else WITH_CONFIDENCES
+        self._candidates = candidates
         self._first: int | None = None
         self._last: int | None = None
 

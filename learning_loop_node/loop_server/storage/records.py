@@ -94,7 +94,8 @@ async def fitting(session: AsyncSession, numbers: Sequence[int]) -> int:
         for start in range(0, len(numbers), AT_ONCE):
             some = table.image_number.in_(numbers[start : start + AT_ONCE])
             query = select(table.image_number, func.count()).where(some).group_by(table.image_number)
-            sizes.update(dict((await session.execute(query)).tuples().all()))
+            for number, count in await session.execute(query):
+                sizes[number] += count
     room = FITTING
     for position, number in enumerate(numbers):
         room -= sizes[number]
