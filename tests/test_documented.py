@@ -103,7 +103,7 @@ def test_exit_statuses():
 
 
 def test_commands():
-    commands = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     commands |= {str(group.name) for group in app.registered_groups}
     assert {row[0] for row in table("Command line") if not row[0].isdigit()} == commands
 

@@ -3,7 +3,7 @@
 `read_dataset` finds out what a folder holds; `dataset_writer` writes one that appears when it is complete.
 """
 
-from .coco.categories import Shapes
+from ..enums.datasets import Format, Shapes
 from .dataset import (
     Box,
     Dataset,
@@ -15,7 +15,7 @@ from .dataset import (
     Point,
     Whole,
 )
-from .formats import Format, dataset_writer, find_format, read_dataset, write_dataset
+from .formats import dataset_writer, find_format, read_dataset, write_dataset
 from .writer import Writer, Written
 
 __all__ = [

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 
 from ..enums import CategoryType
+from ..enums.datasets import Format, Shapes
 from ..errors import DatasetError
-from .coco.categories import Shapes
 from .coco.layout import LOOKED_FOR, holds_coco
 from .coco.reading import read_coco
 from .coco.writing import CocoWriter
@@ -18,14 +17,6 @@ from .files import appearing, read
 from .writer import Writer, Written
 from .yolo.reading import holds_yolo, read_yolo
 from .yolo.writing import YoloWriter
-
-
-class Format(StrEnum):
-    """A format of data sets in folders."""
-
-    Coco = "coco"
-    Yolo = "yolo"
-
 
 _WRITERS: dict[Format, type[CocoWriter] | type[YoloWriter]] = {Format.Coco: CocoWriter, Format.Yolo: YoloWriter}
 

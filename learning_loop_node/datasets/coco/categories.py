@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from typing import Any
 
 from ...enums import CategoryType
+from ...enums.datasets import Shapes
 from ...errors import DatasetError
 from ..dataset import DatasetCategory
 from ..objects import KEYPOINT, KEYPOINT_OF, KEYPOINTS, SKELETON
 from .fields import COCO, OF_CATEGORIES, other_fields
 from .source import Entry, SplitSource
-
-
-class Shapes(StrEnum):
-    """What to take where COCO has both a box and an outline. The other one is kept in the properties."""
-
-    Auto = "auto"
-    Boxes = "boxes"
-    Outlines = "outlines"
 
 
 def foreign_categories(

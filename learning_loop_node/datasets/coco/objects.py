@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...enums import CategoryType
+from ...enums.datasets import Shapes
 from ...errors import DatasetError
 from ..dataset import Box, DatasetAnnotation, DatasetCategory, DatasetImage, Geometry, Number, Outline, Point, Whole
 from ..objects import HIDDEN, OBJECT, RING, SEEN, VISIBLE, Classes, MarkedObject, fingerprint
 from ..records import OURS, part_from
-from .categories import Shapes, has_outline
+from .categories import has_outline
 from .fields import COCO, GEOMETRY, OF_ANNOTATIONS, other_fields, standard_fields
 from .rle import outlines_of_rle
 from .source import Entry

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...enums.datasets import Shapes
 from ...errors import DatasetError
 from ..checks import check_categories, check_content, check_image
 from ..dataset import Dataset, DatasetCategory, DatasetImage
 from ..files import read, relative
 from ..objects import classes_of
 from ..records import OURS, category_from, fill_image, properties_from
-from .categories import Shapes, foreign_categories
+from .categories import foreign_categories
 from .fields import COCO, OF_IMAGES, other_fields
 from .layout import find_splits
 from .objects import ObjectReader

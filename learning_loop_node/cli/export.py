@@ -1,0 +1,109 @@
+"""`learning-loop export`: a project of the loop as a data set in a folder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..enums import CategoryType
+from ..enums.datasets import Format
+from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
+from .output import AsJson, print_json, stderr, stdout
+
+if TYPE_CHECKING:
+    from ..client.images import ImageFilter
+    from ..datasets import Written
+    from ..settings import LoopSettings
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(help="Folder to make.")],
+    format_: Annotated[Format, typer.Option("--format", help="Format of the data set.")],
+    state: Annotated[
+        list[str] | None, typer.Option(help="Only images in this state; may be given again.", show_default=False)
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Only of this set; may be given again.", show_default=False)
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Only with this tag; all, if given again.", show_default=False)
+    ] = None,
+    type_: Annotated[
+        list[CategoryType] | None,
+        typer.Option("--type", help="Only categories of this type; may be given again.", show_default=False),
+    ] = None,
+    skip_unfit: Annotated[
+        bool, typer.Option("--skip-unfit", help="Leave out what the format cannot hold, and say what.")
+    ] = False,
+    host: Host = None,
+    username: Username = None,
+    password: Password = None,
+    organization: Organization = None,
+    project: Project = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the images of a project, what is marked in them, its categories and sets as COCO or YOLO.
+
+    The folder appears when it is complete. What the format cannot hold is refused.
+    """
+    from ..client.images import ImageFilter
+    from ..datasets.files import refuse_existing
+
+    refuse_existing(folder)
+    settings = loop_settings(host, username, password, organization, project)
+    wanted = ImageFilter(state=state or (), set=set_ or (), tag=tag or ())
+    types = type_ or list(CategoryType)
+    written = asyncio.run(_fetch(folder, format_, settings, wanted, types, skip_unfit))
+    if as_json:
+        print_json(written)
+    else:
+        _tell(written, folder)
+
+
+async def _fetch(
+    folder: Path,
+    format_: Format,
+    settings: LoopSettings,
+    wanted: ImageFilter,
+    types: Sequence[CategoryType],
+    skip_unfit: bool,
+) -> Written:
+    from rich.progress import MofNCompleteColumn, Progress
+
+    from ..client.images import ImageFilter
+    from ..datasets import dataset_writer
+    from .dataset_download import DatasetDownload
+
+    console = stderr()
+    progress = Progress(
+        *Progress.get_default_columns(),
+        MofNCompleteColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+    async with loop_client(settings) as loop:
+        total = (await loop.images.counts()).total if wanted == ImageFilter() else None
+        with progress:
+            bar = progress.add_task("fetching", total=total)
+            download = DatasetDownload(
+                loop=loop, wanted=wanted, skip_unfit=skip_unfit, on_image=lambda: progress.advance(bar)
+            )
+            categories = await download.categories()
+            with dataset_writer(folder, format_, categories, skip_unfit=skip_unfit, types=types) as writer:
+                return await download.write(categories, writer)
+
+
+def _tell(written: Written, folder: Path) -> None:
+    for note, count in written.notes.items():
+        stderr().print(f"{note} ({count})" if count > 1 else note, style="yellow", soft_wrap=True)
+    marked = ", ".join(f"{count} {type_}" for type_, count in sorted(written.annotations.items())) or "none"
+    stdout().print(
+        f"{written.images} images in {folder}; annotations: {marked}; categories: {written.categories}", soft_wrap=True
+    )
+    for reason, count in written.skipped.items():
+        stdout().print(f"left out: {count} × {reason}", soft_wrap=True)

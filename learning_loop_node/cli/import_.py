@@ -1,0 +1,104 @@
+"""`learning-loop import`: a data set in a folder into a project of the loop."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..enums.datasets import Format, Shapes
+from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
+from .output import AsJson, print_json, stderr, stdout
+
+if TYPE_CHECKING:
+    from ..datasets import Dataset
+    from ..settings import LoopSettings
+    from .dataset_upload import Imported
+
+
+def import_(
+    folder: Annotated[Path, typer.Argument(help="Folder with the data set.")],
+    format_: Annotated[
+        Format | None, typer.Option("--format", help="Its format; else found out.", show_default=False)
+    ] = None,
+    create: Annotated[
+        bool, typer.Option("--create", help="Make the project and the categories that are missing.")
+    ] = False,
+    shapes: Annotated[
+        Shapes, typer.Option(help="What to take where COCO has a box and an outline; the other one is kept aside.")
+    ] = Shapes.Auto,
+    state: Annotated[
+        str | None,
+        typer.Option(help="State of images that have none; else complete if annotated, or inbox.", show_default=False),
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", help="A tag for all of them; may be given again.", show_default=False)
+    ] = None,
+    new_ids: Annotated[
+        bool, typer.Option("--new-ids", help="Let the loop choose the ids of images and annotations.")
+    ] = False,
+    host: Host = None,
+    username: Username = None,
+    password: Password = None,
+    organization: Organization = None,
+    project: Project = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a COCO or YOLO data set into a project: its images, what is marked in them, its categories and sets.
+
+    Everything is checked before anything is sent. Whoever does it again sends only what is not there yet.
+    """
+    from ..datasets import read_dataset
+
+    dataset = read_dataset(folder, format_, shapes=shapes)
+    settings = loop_settings(host, username, password, organization, project)
+    result = asyncio.run(_send(dataset, settings, create, new_ids, state, tag or []))
+    if as_json:
+        print_json(result)
+    else:
+        _tell(result, f"{settings.organization}/{settings.project}")
+
+
+async def _send(
+    dataset: Dataset, settings: LoopSettings, create: bool, new_ids: bool, state: str | None, tags: list[str]
+) -> Imported:
+    from rich.progress import MofNCompleteColumn, Progress
+
+    from .dataset_upload import DatasetUpload
+
+    console = stderr()
+    progress = Progress(
+        *Progress.get_default_columns(),
+        MofNCompleteColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+    with progress:
+        checking = progress.add_task("checking", total=len(dataset.images))
+        sending = progress.add_task("sending", total=len(dataset.images))
+        async with loop_client(settings) as loop:
+            upload = DatasetUpload(
+                loop=loop,
+                create=create,
+                new_ids=new_ids,
+                state=state,
+                tags=tags,
+                on_checked=lambda: progress.advance(checking),
+                on_image=lambda: progress.advance(sending),
+            )
+            return await upload.run(dataset)
+
+
+def _tell(result: Imported, place: str) -> None:
+    for note in result.notes:
+        stderr().print(note, style="yellow", soft_wrap=True)
+    marked = ", ".join(f"{count} {type_}" for type_, count in sorted(result.annotations.items())) or "none"
+    stdout().print(
+        f"{result.images} images for {place}: {result.sent} sent, {result.there_already} there already; "
+        f"annotations sent: {marked}; "
+        f"categories: {result.categories_matched} known, {result.categories_created} made",
+        soft_wrap=True,
+    )
