@@ -43,6 +43,8 @@ class CameraHistory:
         """Which of an image's boxes, and then points, are new to this camera; from now on they are not. `now` in s."""
         self.forget_before(now - self._memory_s)
         boxes, points = metadata.box_detections, metadata.point_detections
+        if not boxes and not points:
+            return np.empty(0, dtype=np.bool_)
         new_boxes = self.boxes.mark_new(rows_of_boxes(boxes), [box.category_name for box in boxes], now)
         new_points = self.points.mark_new(rows_of_points(points), [point.category_name for point in points], now)
         self.boxes.trim(self._longest)

@@ -26,4 +26,4 @@ class Uncertain:
         return set()
 
     def _any_between(self, confidences: NDArray[np.float64]) -> bool:
-        return bool(((self.low <= confidences) & (confidences <= self.high)).any())
+        return confidences.size > 0 and bool(((self.low <= confidences) & (confidences <= self.high)).any())
