@@ -15,7 +15,7 @@ from pydantic import SecretStr
 import learning_loop_node
 from learning_loop_node import errors
 from learning_loop_node.api.front_page import FRONT_PAGE
-from learning_loop_node.api.operation import Operation
+from learning_loop_node.api.operation import Endpoint, Operation
 from learning_loop_node.api.replies import status_of
 from learning_loop_node.cli import app
 from learning_loop_node.cli.exit_status import MEANINGS
@@ -25,6 +25,7 @@ from learning_loop_node.detector.operations import DETECT_OPTIONS, UPLOAD_OPTION
 from learning_loop_node.helpers.entrypoint import node_parser
 from learning_loop_node.loop_server.app import endpoints_of
 from learning_loop_node.loop_server.loop import Loop
+from learning_loop_node.loop_server.rights import RIGHTS, Role
 from learning_loop_node.node.operations import node_operations
 from learning_loop_node.runtime.metrics import Metric
 from learning_loop_node.settings import ENVIRONMENT, LoopServerSettings, Settings
@@ -74,7 +75,8 @@ def test_endpoints_of_the_loop(tmp_path: Path):
     documented = table("Endpoints of the loop")
     expected = [FRONT_PAGE, *(f"{row.method} {row.path}" for row in rows)]
     assert sorted(place for place, _, _ in documented) == sorted(expected)
-    assert {who for _, who, _ in documented} == {"nobody", "guest", "administrator"}
+    needed = {f"{row.method} {row.path}": who_may(loop, row) for row in rows} | {FRONT_PAGE: "nobody"}
+    assert {place: who for place, who, _ in documented} == needed
 
 
 def test_counts(node: DetectorNode):
@@ -123,6 +125,14 @@ def test_links_inside_the_readme_lead_somewhere():
 def test_changelog_begins_with_this_version():
     first = next(line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## "))
     assert first.removeprefix("## ").split()[0] == version("learning-loop-node")
+
+
+def who_may(loop: Loop, row: Endpoint) -> str:
+    """Who has few rights but this one."""
+    rights = [right for entry in row.access if (right := loop.auth.right_of(entry.dependency)) is not None]
+    known = [role for role in Role if role not in (Role.STRANGER, Role.NODE)]
+    who = next(role for role in known if all(right in RIGHTS[role] for right in rights))
+    return "administrator" if who is Role.ADMIN else who.value.lower()
 
 
 def headings() -> list[str]:

@@ -58,6 +58,7 @@ def forget_detector(
     password: Password = None,
     organization: Organization = None,
     project: Project = None,
+    as_json: AsJson = False,
 ) -> None:
     """Remove a detector from the list; one that still runs is there again with its next report."""
 
@@ -67,7 +68,10 @@ def forget_detector(
 
     settings = loop_settings(host, username, password, organization, project)
     asyncio.run(forget())
-    stdout().print(f"detector {uuid} is forgotten")
+    if as_json:
+        print_json({"forgotten": uuid})
+    else:
+        stdout().print(f"detector {uuid} is forgotten")
 
 
 def _ago(seconds: float | None) -> str:

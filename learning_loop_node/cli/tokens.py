@@ -90,6 +90,7 @@ def revoke_token(
     host: Host = None,
     username: Username = None,
     password: Password = None,
+    as_json: AsJson = False,
 ) -> None:
     """Revoke a token: the next request with it is refused."""
 
@@ -99,7 +100,10 @@ def revoke_token(
 
     settings = loop_settings(host, username, password, None, None)
     asyncio.run(revoke())
-    stdout().print(f"token {token_id} is revoked")
+    if as_json:
+        print_json({"revoked": token_id})
+    else:
+        stdout().print(f"token {token_id} is revoked")
 
 
 def _whom(token: Token) -> str:

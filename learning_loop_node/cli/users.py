@@ -118,7 +118,9 @@ def change_user(
 
 
 @users.command("remove")
-def remove_user(name: Name, host: Host = None, username: Username = None, password: Password = None) -> None:
+def remove_user(
+    name: Name, host: Host = None, username: Username = None, password: Password = None, as_json: AsJson = False
+) -> None:
     """Remove a user with their sessions and tokens."""
 
     async def remove() -> None:
@@ -127,22 +129,31 @@ def remove_user(name: Name, host: Host = None, username: Username = None, passwo
 
     settings = loop_settings(host, username, password, None, None)
     asyncio.run(remove())
-    stdout().print(f"{name} is removed")
+    if as_json:
+        print_json({"removed": name})
+    else:
+        stdout().print(f"{name} is removed")
 
 
 @users.command("password")
-def change_password(host: Host = None, username: Username = None, password: Password = None) -> None:
+def change_password(
+    host: Host = None, username: Username = None, password: Password = None, as_json: AsJson = False
+) -> None:
     """Change your own password; your other sessions end. Both are asked for, or read as lines of the input."""
 
     async def change() -> str:
         async with loop_client(settings) as loop:
             await loop.users.change_my_password(old, new)
-            return settings.username
+            return (await loop.users.me()).name
 
     settings = loop_settings(host, username, password, None, None)
     old = ask_password("present password")
     new = ask_password("new password", twice=True)
-    stdout().print(f"the password of {asyncio.run(change()) or 'this user'} is changed")
+    name = asyncio.run(change())
+    if as_json:
+        print_json({"changed": name})
+    else:
+        stdout().print(f"the password of {name} is changed")
 
 
 def _roles_of(texts: Sequence[str] | None) -> dict[str, str | None]:

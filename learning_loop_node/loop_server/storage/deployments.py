@@ -10,7 +10,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...errors import NotFoundError
-from .tables import DeploymentRow, ModelRow
+from .tables import DeploymentRow, ModelRow, UtcTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,10 @@ async def former(session: AsyncSession, project_id: str) -> Deployment | None:
 
 def _deployments(project_id: str) -> Select[DeploymentRow, ModelRow, datetime | None]:
     ends = (
-        select(DeploymentRow.number, func.lead(DeploymentRow.since).over(order_by=DeploymentRow.number).label("until"))
+        select(
+            DeploymentRow.number,
+            func.lead(DeploymentRow.since, type_=UtcTime()).over(order_by=DeploymentRow.number).label("until"),
+        )
         .where(DeploymentRow.project_id == project_id)
         .subquery()
     )
