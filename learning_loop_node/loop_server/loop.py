@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import shutil
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -22,6 +21,7 @@ from .census import Census
 from .changes import Changes
 from .cleaning import Cleaning
 from .counted_requests import Requests
+from .folder_lock import alone_in
 from .metrics import loop_metrics
 from .notice import Notice, notice_of
 from .storage import models
@@ -64,7 +64,7 @@ class Loop:
         async with AsyncExitStack() as stack:
             with _folder_errors(self.folder):
                 await io_bound(make_folder, self.folder)
-                stack.enter_context(_alone_in(self.folder))
+                stack.enter_context(alone_in(self.folder))
                 await io_bound(_empty, self.incoming)
                 await self.blobs.open()
             stack.push_async_callback(self.blobs.aclose)
@@ -110,16 +110,3 @@ def _folder_errors(folder: Path) -> Iterator[None]:
 def _empty(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Keep other loops out of this folder."""
-    with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SettingError(
-                f"LOOP_DATA_FOLDER={folder} (--data) is in use by another loop; stop it or choose another folder"
-            ) from error
-        yield

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastapi import Depends, Query
+from starlette.requests import Request
 
 from ...api.operation import Endpoint
 from ...errors import InvalidRequestError, RefusedError
+from ..auth import caller_of
 from ..loop import Loop
 from ..rights import Right
 from ..storage import categories, projects
@@ -127,6 +129,7 @@ class CategoryOperations:
         organization: str,
         project: str,
         category_id: str,
+        request: Request,
         version: int | None = Query(default=None, ge=1, description="Only if the category still has this one."),
         move_to: str | None = Query(
             default=None, max_length=256, description="Id of the category that takes over its annotations."
@@ -136,16 +139,16 @@ class CategoryOperations:
         """Delete a category. While it is used in annotations, say by `move_to` or `force` what becomes of them."""
         if force and move_to is not None:
             raise InvalidRequestError("move_to and force exclude each other: are the annotations to be kept or not?")
-        result = DeletedCategory()
+        result, user = DeletedCategory(), caller_of(request).name
         async with self._loop.database.writing() as session:
             row = await projects.project_named(session, organization, project, to_change=True)
             category = await categories.category_of(session, row, category_id)
             projects.refuse_changed(f"the category {category.name!r}", category.version, version)
             if move_to is not None:
                 target = await categories.category_of(session, row, move_to)
-                result.moved = await categories.move_annotations(session, row, category, target)
+                result.moved = await categories.move_annotations(session, row, category, target, user)
             elif force:
-                result.deleted = await categories.delete_annotations(session, row, category)
+                result.deleted = await categories.delete_annotations(session, row, category, user)
             elif count := await categories.count_uses(session, row, category):
                 raise RefusedError(
                     f"the category {category.name!r} is used in {count} annotations; repeat with move_to=<id of "

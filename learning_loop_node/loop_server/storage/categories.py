@@ -114,7 +114,9 @@ async def count_uses(session: AsyncSession, project: ProjectRow, category: Categ
     return await session.scalar(query) or 0
 
 
-async def move_annotations(session: AsyncSession, project: ProjectRow, source: CategoryRow, target: CategoryRow) -> int:
+async def move_annotations(
+    session: AsyncSession, project: ProjectRow, source: CategoryRow, target: CategoryRow, user: str | None
+) -> int:
     """Let everything that is marked as `source` be marked as `target`; how many annotations that were."""
     if source.id == target.id or source.type != target.type:
         raise InvalidRequestError(f"move_to must be another category of type {source.type}, not {target.name!r}")
@@ -128,21 +130,24 @@ async def move_annotations(session: AsyncSession, project: ProjectRow, source: C
             category_name=target.name,
             version=AnnotationRow.version + 1,
             changed=datetime.now(UTC),
+            user=user,
         )
         .execution_options(synchronize_session=False)
     )
-    await _count_change(session, project, numbers)
+    await _count_change(session, project, numbers, user)
     return count
 
 
-async def delete_annotations(session: AsyncSession, project: ProjectRow, category: CategoryRow) -> int:
+async def delete_annotations(
+    session: AsyncSession, project: ProjectRow, category: CategoryRow, user: str | None
+) -> int:
     """Delete everything that is marked as this category; how many annotations that were."""
     numbers = await _images_with(session, project, category)
     count = await count_uses(session, project, category)
     await session.execute(
         delete(AnnotationRow).where(_marks(project, category)).execution_options(synchronize_session=False)
     )
-    await _count_change(session, project, numbers)
+    await _count_change(session, project, numbers, user)
     return count
 
 
@@ -164,13 +169,13 @@ async def _images_with(session: AsyncSession, project: ProjectRow, category: Cat
     return (await session.scalars(query)).all()
 
 
-async def _count_change(session: AsyncSession, project: ProjectRow, numbers: Sequence[int]) -> None:
+async def _count_change(session: AsyncSession, project: ProjectRow, numbers: Sequence[int], user: str | None) -> None:
     """Say that what is marked in these images has changed."""
     for start in range(0, len(numbers), facets.AT_ONCE):
         await session.execute(
             update(ImageRow)
             .where(ImageRow.number.in_(numbers[start : start + facets.AT_ONCE]))
-            .values(version=ImageRow.version + 1, changed=datetime.now(UTC))
+            .values(version=ImageRow.version + 1, changed=datetime.now(UTC), user=user)
             .execution_options(synchronize_session=False)
         )
     await facets.refresh(session, project.id, numbers, {FacetKind.CATEGORY, FacetKind.ANNOTATED})

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from ...errors import SettingError, StorageFullError
-from .migration import migrate
+from .migration import migrate, refuse_other_schema
 
 FILE_NAME = "loop.sqlite"
 BUSY_S = 30.0
@@ -31,11 +31,17 @@ class Database:
         self._engine: AsyncEngine | None = None
         self._writer = asyncio.Lock()
 
-    async def open(self) -> None:
-        """Bring the schema up to date and connect. `SettingError` if there is something that is no database of ours."""
+    async def open(self, *, as_it_is: bool = False) -> None:
+        """Bring the schema up to date and connect. `SettingError` if there is something that is no database of ours.
+
+        One that is opened `as_it_is` has the present schema already, or is refused.
+        """
         self._engine = self._make_engine()
         try:
-            await migrate(self._engine, self._file)
+            if as_it_is:
+                await refuse_other_schema(self._engine)
+            else:
+                await migrate(self._engine, self._file)
         except DBAPIError as error:
             raise SettingError(f"the database {self._url.render_as_string()} cannot be used: {error.orig}") from error
 
@@ -78,7 +84,7 @@ class Database:
     @property
     def _file(self) -> Path | None:
         """The file of a SQLite database, None for a server."""
-        return Path(self._url.database) if self._url.get_backend_name() == "sqlite" and self._url.database else None
+        return _file_of(self._url)
 
     def _make_engine(self) -> AsyncEngine:
         if self._file is None:
@@ -94,6 +100,15 @@ class Database:
 def sqlite_url(folder: Path) -> str:
     """The database that a loop has unless told otherwise."""
     return f"sqlite:///{folder / FILE_NAME}"
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of the SQLite database at this address, None if it is a server."""
+    return _file_of(_async_url(url))
+
+
+def _file_of(url: URL) -> Path | None:
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
 
 def _async_url(text_: str) -> URL:

@@ -44,6 +44,15 @@ async def migrate(engine: AsyncEngine, file: Path | None) -> None:
         await connection.commit()
 
 
+async def refuse_other_schema(engine: AsyncEngine) -> None:
+    """`SettingError` if this database lacks steps, or has steps that we do not know."""
+    async with engine.begin() as connection:
+        present = await connection.run_sync(revision_of)
+    _refuse_newer(present)
+    if present != _scripts().get_current_head():
+        raise SettingError("the database is that of an older version; start the loop once, which brings it up to date")
+
+
 def revision_of(connection: Connection) -> str | None:
     """Which step the database has; None if it is empty."""
     if not inspect(connection).has_table(VERSION_TABLE):

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ...errors import NotFoundError, RefusedError
+from ...errors import NotFoundError, OutdatedError, RefusedError
 from ..names import no_such_project
 from .tables import CategoryRow, ImageRow, ProjectRow
 
@@ -60,9 +60,9 @@ async def refuse_taken(session: AsyncSession, organization: str, name: str) -> N
 
 
 def refuse_changed(what: str, present: int, expected: int | None) -> None:
-    """Raise `RefusedError` if somebody else has changed it since the version that the caller knows."""
+    """Raise `OutdatedError` if somebody else has changed it since the version that the caller knows."""
     if expected is not None and present != expected:
-        raise RefusedError(
+        raise OutdatedError(
             f"{what} has been changed meanwhile (its version is {present}, not {expected}); read it again, then repeat"
         )
 
