@@ -25,9 +25,7 @@ class Authority:
     def issue(self, *names: str, begins_days: float = -2, ends_days: float = 90) -> ssl.SSLContext:
         """What a server with such a certificate needs; the days count from now."""
         now = datetime.now(UTC)
-        certificate = self._ca.issue_cert(
-            *names, not_before=now + begins_days * DAY, not_after=now + ends_days * DAY
-        )
+        certificate = self._ca.issue_cert(*names, not_before=now + begins_days * DAY, not_after=now + ends_days * DAY)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         certificate.configure_cert(context)
         return context

@@ -18,7 +18,11 @@ from learning_loop_node.settings import (
     LogFormat,
     OutboxSettings,
     Settings,
+    listening_address,
+    load_log_settings,
     load_settings,
+    misspelled_variables,
+    older_variables,
 )
 
 # variable: (text, field, value)
@@ -202,3 +206,46 @@ def test_every_variable_is_described(variable):
 def field_of(settings: Settings, field: str) -> Any:
     group, _, name = field.partition(".")
     return getattr(getattr(settings, group), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        pytest.param("LOOP_HOST", None, id="right"),
+        pytest.param("HOST", None, id="older name"),
+        pytest.param("loop_host", "LOOP_HOST", id="lower case"),
+        pytest.param("LOOP_ORGANISATION", "LOOP_ORGANIZATION", id="another English"),
+        pytest.param("LOOP_PASWORD", "LOOP_PASSWORD", id="a letter less"),
+        pytest.param("OUTBOX_MAX_SIZE", "MAX_OUTBOX_SIZE", id="another order"),
+        pytest.param("DATA-FOLDER", "DATA_FOLDER", id="hyphen"),
+        pytest.param("PATH", None, id="short"),
+        pytest.param("HOSTNAME", None, id="of the shell"),
+        pytest.param("LOG_LEVEL", None, id="of another program"),
+    ],
+)
+def test_misspelled(name: str, meant: str | None):
+    assert misspelled_variables({name: "x"}) == ({name: meant} if meant else {})
+
+
+def test_what_is_there_was_not_meant():
+    assert misspelled_variables({"LOOP_HOSTS": "x", "LOOP_HOST": "y"}) == {}
+
+
+def test_older_names():
+    environment = {"HOST": "a", "PROJECT": "b", "LOOP_PROJECT": "c", "USERNAME": ""}
+    assert older_variables(environment) == {"HOST": "LOOP_HOST"}
+
+
+def test_listening_address():
+    assert listening_address({}) == ("0.0.0.0", None)
+    assert listening_address({"NODE_HOST": "::1", "NODE_PORT": "5004"}) == ("::1", 5004)
+    for text in ("0", "65536", "http"):
+        with pytest.raises(SettingError, match=f"NODE_PORT={text}"):
+            listening_address({"NODE_PORT": text})
+
+
+def test_the_format_of_the_log_is_known_before_the_rest():
+    assert load_log_settings({"LOG_FORMAT": "json", "SYNC_CYCLES": "x"}).as_json
+    assert not load_log_settings({"LOG_FORMAT": "yaml"}).as_json
+    with pytest.raises(SettingError, match="LOG_FORMAT=yaml"):
+        load_settings({"LOG_FORMAT": "yaml"})
