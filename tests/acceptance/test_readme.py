@@ -33,7 +33,7 @@ async def reader(tmp_path: Path) -> AsyncIterator[Reader]:
 async def test_every_example_works_as_printed(reader: Reader):
     blocks = BLOCK.findall(README.read_text())
     outputs = [await reader.work_through(*block) for block in blocks]
-    made, asked, printed, event, _, by_client, managed = [output for output in outputs if output]
+    made, asked, printed, event, _, by_client, managed, moved, *_ = [output for output in outputs if output]
 
     project, pushed, deployed = made.splitlines()
     assert json.loads(project)["categories"][0]["name"] == "brightest"
@@ -52,6 +52,11 @@ async def test_every_example_works_as_printed(reader: Reader):
     assert re.fullmatch(r"model 1\.1 \(.*\) is deployed", second)
     assert [version for version in ("1.0", "1.1") if any(f" {version} " in line for line in listed)] == ["1.0", "1.1"]
     assert (back, pinned, following) == (deployed, '"OK"', '"OK"')
+
+    exported, imported = moved.splitlines()
+    count = int(exported.split()[0])
+    assert exported == f"{count} images in dataset; annotations: none; categories: 1"
+    assert imported.startswith(f"{count} images for zauberzeug/copy: {count} sent, 0 there already; ")
 
     [question] = [code for kind, _, code in blocks if kind == "shell" and code.rstrip().endswith("/data")]
     assert await reader.images_once_settled(question) == 2
