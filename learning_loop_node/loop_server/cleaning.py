@@ -1,4 +1,4 @@
-"""Removes what nobody can get back any more: images after their grace period, and contents that nothing uses."""
+"""Removes what nobody can get back: images and projects after their grace period, contents that nothing uses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from .storage import image_changes
+from .storage import image_changes, projects
 from .storage.blobs import BlobStore
 from .storage.database import Database
 from .storage.references import unreferenced
@@ -47,6 +47,21 @@ class Cleaning:
             await self.remove_unused(hashes)
         if count:
             logger.info("%s deleted images are gone for good, since their grace period is over", count)
+        return count
+
+    async def remove_expired_projects(self) -> int:
+        """Remove the projects whose grace period is over, in portions that hold nobody up; returns how many."""
+        count = 0
+        while True:
+            async with self._database.writing() as session:
+                project = await projects.expired_project(session, self._now() - self._grace)
+                if project is None:
+                    break
+                hashes, is_gone = await projects.forget_some(session, project, AT_ONCE)
+            count += is_gone
+            await self.remove_unused(hashes)
+        if count:
+            logger.info("%s deleted projects are gone for good, since their grace period is over", count)
         return count
 
     async def remove_unused(self, hashes: Sequence[str]) -> Sequence[str]:

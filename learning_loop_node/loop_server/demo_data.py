@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..data_classes import Category
@@ -23,6 +25,7 @@ MODELS = {
     "1.2": "00000000-0000-0000-0000-000000000012",
 }
 TARGET = "1.1"
+EVER = datetime.min.replace(tzinfo=UTC)
 CATEGORIES = (
     Category(
         id="b85bbc35-0363-3beb-08e4-e0affb95b2bc",
@@ -89,7 +92,7 @@ async def _project(session: AsyncSession) -> ProjectRow | None:
     model = await session.get(ModelRow, MODELS[TARGET])
     if model is None:
         return None
-    return await projects.bring_back(session, ORGANIZATION, PROJECT, project_id=model.project_id)
+    return await projects.bring_back(session, ORGANIZATION, PROJECT, since=EVER, project_id=model.project_id)
 
 
 async def _make_project(loop: Loop) -> ProjectRow:

@@ -81,6 +81,7 @@ class Loop:
         return (
             Periodic("expired sessions", self.auth.forget_expired, interval_s=CLEAN_S, longest_s=CLEAN_S),
             Periodic("expired images", self.cleaning.remove_expired, interval_s=CLEAN_S, longest_s=CLEAN_S),
+            Periodic("expired projects", self.cleaning.remove_expired_projects, interval_s=CLEAN_S, longest_s=CLEAN_S),
             Periodic("orphaned contents", self.cleaning.remove_orphans, interval_s=ORPHANS_S, longest_s=ORPHANS_S),
             Periodic("uses of tokens", self.auth.keep_uses, interval_s=USES_S, longest_s=CLEAN_S),
         )

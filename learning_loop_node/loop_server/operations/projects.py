@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from fastapi import Depends, Query
 from starlette.requests import Request
@@ -100,9 +100,7 @@ class ProjectOperations:
         caller = caller_of(request)
         async with self._loop.database.reading() as session:
             found = await projects.all_projects(session)
-        return Projects(
-            projects=[_place(row) for row in found if caller.may(Right.READ, row.organization, row.name)]
-        )
+        return Projects(projects=[_place(row) for row in found if caller.may(Right.READ, row.organization, row.name)])
 
     async def create(self, organization: str, new: NewProject) -> ProjectRecord:
         """Make a project. A category may be given as its name alone; 409 if there is a project of this name."""
@@ -150,7 +148,7 @@ class ProjectOperations:
     async def deleted(self, organization: str) -> DeletedProjects:
         """The projects of an organization that can be restored, the last one first."""
         async with self._loop.database.reading() as session:
-            rows = await projects.deleted_projects(session, organization)
+            rows = await projects.deleted_projects(session, organization, self._since())
         return DeletedProjects(projects=[self._deleted_record(row) for row in rows])
 
     async def restore(
@@ -166,10 +164,16 @@ class ProjectOperations:
         if name is not None:
             check_name("name", name)
         async with self._loop.database.writing() as session:
-            row = await projects.bring_back(session, organization, project, project_id=project_uuid, new_name=name)
+            row = await projects.bring_back(
+                session, organization, project, since=self._since(), project_id=project_uuid, new_name=name
+            )
             rows = await projects.categories_of(session, row)
         self._tell(row)
         return project_record(row, rows)
+
+    def _since(self) -> datetime:
+        """What was deleted before is lost."""
+        return datetime.now(UTC) - timedelta(days=self._loop.settings.grace_period_days)
 
     def _tell(self, project: ProjectRow) -> None:
         self._loop.changes.tell(SUBJECT, project.organization, project.name, [project.name])

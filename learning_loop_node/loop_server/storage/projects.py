@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...errors import NotFoundError, OutdatedError, RefusedError
 from ..names import no_such_project
-from .tables import CategoryRow, ImageRow, ProjectRow
+from .tables import CategoryRow, ImageRow, ModelFormatRow, ModelRow, ProjectRow
 
 ASIDE = "~"
 """Between the name of a deleted project and its id; no name that is given has it."""
@@ -85,17 +85,26 @@ def former_name(project: ProjectRow) -> str:
     return project.name.partition(ASIDE)[0]
 
 
-async def deleted_projects(session: AsyncSession, organization: str) -> Sequence[ProjectRow]:
-    """Those of an organization in their grace period, the last one first."""
-    query = select(ProjectRow).where(ProjectRow.organization == organization, ProjectRow.deleted.is_not(None))
+async def deleted_projects(session: AsyncSession, organization: str, since: datetime) -> Sequence[ProjectRow]:
+    """Those of an organization that were deleted since then, the last one first."""
+    query = select(ProjectRow).where(ProjectRow.organization == organization, ProjectRow.deleted >= since)
     return (await session.scalars(query.order_by(ProjectRow.deleted.desc()))).all()
 
 
 async def bring_back(
-    session: AsyncSession, organization: str, name: str, *, project_id: str | None = None, new_name: str | None = None
+    session: AsyncSession,
+    organization: str,
+    name: str,
+    *,
+    since: datetime,
+    project_id: str | None = None,
+    new_name: str | None = None,
 ) -> ProjectRow:
-    """End the grace period of the project that had this name and was deleted last, or of the one with this id."""
-    candidates = [row for row in await deleted_projects(session, organization) if former_name(row) == name]
+    """Bring back the project that had this name and was deleted last, or the one with this id.
+
+    One that was deleted before `since` is lost already.
+    """
+    candidates = [row for row in await deleted_projects(session, organization, since) if former_name(row) == name]
     project = next((row for row in candidates if project_id in (None, row.id)), None)
     if project is None:
         raise NotFoundError(f"no project {organization}/{name} waits to be restored; after its grace period it is lost")
@@ -109,22 +118,25 @@ async def bring_back(
     return project
 
 
-async def expired_projects(session: AsyncSession, before: datetime) -> Sequence[ProjectRow]:
-    """Those whose grace period began before this moment."""
-    return (await session.scalars(select(ProjectRow).where(ProjectRow.deleted < before))).all()
+async def expired_project(session: AsyncSession, before: datetime) -> ProjectRow | None:
+    """One whose grace period began before this moment, None if there is none."""
+    return await session.scalar(select(ProjectRow).where(ProjectRow.deleted < before).limit(1))
 
 
-async def forget_some_images(session: AsyncSession, project: ProjectRow, count: int) -> Sequence[str]:
-    """Remove up to so many images of a project for good; the hashes of their contents."""
+async def forget_some(session: AsyncSession, project: ProjectRow, count: int) -> tuple[Sequence[str], bool]:
+    """Remove up to so many images of a project for good, or, if it has none, all of it.
+
+    The result: the hashes of the contents, and whether the project itself is gone.
+    """
     query = select(ImageRow.number, ImageRow.sha256).where(ImageRow.project_id == project.id).limit(count)
     rows = (await session.execute(query)).all()
-    await session.execute(delete(ImageRow).where(ImageRow.number.in_([row.number for row in rows])))
-    return [row.sha256 for row in rows]
-
-
-async def forget_project(session: AsyncSession, project: ProjectRow) -> None:
-    """Remove a project for good, with all that is left of it."""
+    if rows:
+        await session.execute(delete(ImageRow).where(ImageRow.number.in_([row.number for row in rows])))
+        return [row.sha256 for row in rows], False
+    formats = select(ModelFormatRow.sha256).join(ModelRow, ModelRow.id == ModelFormatRow.model_id)
+    hashes = (await session.scalars(formats.where(ModelRow.project_id == project.id))).all()
     await session.execute(delete(ProjectRow).where(ProjectRow.id == project.id))
+    return hashes, True
 
 
 def _taken(organization: str, name: str) -> RefusedError:
