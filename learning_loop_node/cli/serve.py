@@ -36,5 +36,6 @@ def serve(
     from ..logs import configure_logging
     from ..settings import load_log_settings, load_settings
 
-    configure_logging(as_json=load_log_settings().as_json)
-    serve_loop(load_settings().loop_server.model_copy(update=changes), host, port)
+    as_json = load_log_settings().as_json
+    configure_logging(as_json=as_json)
+    serve_loop(load_settings().loop_server.model_copy(update=changes), host, port, as_log=as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 from collections.abc import Mapping
@@ -13,12 +14,15 @@ from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import case, func, select, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..runtime.clock import Clock, SystemClock
 from ..runtime.threads import io_bound
 from .storage.database import Database
 from .storage.tables import DetectorRow, ImageRow, ModelFormatRow, ModelRow, ProjectRow, UserRow
+
+logger = logging.getLogger(__name__)
 
 REST = 100
 """After a count that took a second, the next one is made 100 seconds later at the earliest."""
@@ -52,6 +56,8 @@ class Census:
 
     def __init__(self, database: Database, folder: Path, blobs_folder: Path, clock: Clock | None = None) -> None:
         self.figures = Figures()
+        self.is_complete = True
+        """Whether the last count came to its end; else the figures are those of the one before."""
         self._database = database
         self._folder = folder
         self._blobs_folder = blobs_folder
@@ -60,18 +66,27 @@ class Census:
         self._counting = asyncio.Lock()
 
     async def refresh(self) -> None:
-        """Count again, if it is time."""
+        """Count again, if it is time. What keeps it from that is logged, and the figures stay as they are."""
         async with self._counting:
             began = self._clock.now()
             if began < self._next_at:
                 return
-            async with self._database.reading() as session:
-                counted = await _counted(session)
-            blobs = await io_bound(_file_count, self._blobs_folder)
-            free_bytes = (await io_bound(shutil.disk_usage, self._folder)).free
-            self.figures = Figures(**counted, blobs=blobs, free_bytes=free_bytes)
+            try:
+                await self._count()
+            except (SQLAlchemyError, OSError) as error:
+                self.is_complete = False
+                logger.warning("what lies in the loop cannot be counted: %s", error)
+            else:
+                self.is_complete = True
             ended = self._clock.now()
             self._next_at = ended + REST * (ended - began)
+
+    async def _count(self) -> None:
+        async with self._database.reading() as session:
+            counted = await _counted(session)
+        blobs = await io_bound(_file_count, self._blobs_folder)
+        free_bytes = (await io_bound(shutil.disk_usage, self._folder)).free
+        self.figures = Figures(**counted, blobs=blobs, free_bytes=free_bytes)
 
 
 async def _counted(session: AsyncSession) -> dict[str, Any]:

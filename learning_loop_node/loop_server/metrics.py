@@ -51,6 +51,9 @@ def _of_images(loop: Loop) -> list[Metric]:
 def _of_the_store(loop: Loop) -> list[Metric]:
     census = loop.census
     return [
+        _gauge(
+            "store_complete", "1 if the figures that follow could be counted, else 0", lambda: int(census.is_complete)
+        ),
         _gauge("images", "Images in the loop, of all projects", lambda: census.figures.images, "state"),
         _gauge("images_bytes", "Their bytes", lambda: census.figures.image_bytes),
         _gauge("models", "Models", lambda: census.figures.models),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from contextlib import AsyncExitStack, suppress
 
@@ -12,17 +13,19 @@ from rich.console import Console
 from ..errors import SettingError
 from ..settings import LoopServerSettings, Settings
 from .app import create_app
-from .notice import Notice
+from .notice import Notice, log_notice
 from .origin import is_loopback
+
+logger = logging.getLogger(__name__)
 
 STOP_S = 10
 """How long requests in progress may take when the loop is told to stop."""
 
 
 class Announcement:
-    """What is printed once the loop answers."""
+    """What is printed, or without a console logged, once the loop answers."""
 
-    def __init__(self, url: str, settings: LoopServerSettings, console: Console) -> None:
+    def __init__(self, url: str, settings: LoopServerSettings, console: Console | None) -> None:
         self._url = url
         self._settings = settings
         self._console = console
@@ -34,9 +37,14 @@ class Announcement:
 
     def show(self) -> None:
         assert self._notice is not None
+        folder = self._settings.data_folder.absolute()
+        if self._console is None:
+            logger.info("the loop answers at %s and keeps everything in %s", self._url, folder)
+            log_notice(self._notice)
+            return
         notice, say = self._notice, self._console.print
         say(f"\n[bold]The loop answers at {self._url}[/bold]  (what it can be asked: {self._url}/api/docs)")
-        say(f"It keeps everything in {self._settings.data_folder.absolute()}", highlight=False, markup=False)
+        say(f"It keeps everything in {folder}", highlight=False, markup=False)
         if notice.password is not None:
             say(f"Log in as {notice.username} with the password {notice.password}", highlight=False, style="bold")
             say("The password is not shown again; LOOP_USERNAME and LOOP_PASSWORD set another one.")
@@ -53,10 +61,12 @@ def serve(
     port: int = 8000,
     *,
     console: Console | None = None,
+    as_log: bool = False,
 ) -> None:
     """Serve until a signal ends it; a stop while idle takes less than a second and the process then ends with 0.
 
-    Port 0 means any free one. `SettingError` says what is wrong with the address or with a setting.
+    Port 0 means any free one. With `as_log` all that is told stands in the log. `SettingError` says what is wrong with
+    the address or with a setting.
     """
     group = settings.loop_server if isinstance(settings, Settings) else settings
     if group.open and not is_loopback(host):
@@ -65,7 +75,7 @@ def serve(
         )
     with _listen(host, port) as listener:
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-        announcement = Announcement(url, group, console or Console(soft_wrap=True))
+        announcement = Announcement(url, group, None if as_log else console or Console(soft_wrap=True))
         app = create_app(group, tell=announcement.keep)
         config = uvicorn.Config(  # what the server itself does is in the announcement
             app,

@@ -46,3 +46,14 @@ async def test_a_slow_count_is_made_rarely(tmp_path: Path, clock: ManualClock):
         await census.refresh()
         assert database.looks == looks, pause_s
     await database.aclose()
+
+
+async def test_a_folder_that_cannot_be_read_leaves_the_figures_as_they_were(tmp_path: Path):
+    database = Database(sqlite_url(tmp_path))
+    await database.open()
+    census = Census(database, tmp_path, tmp_path / "gone")
+    before = census.figures
+    await census.refresh()
+    await database.aclose()
+    assert not census.is_complete
+    assert census.figures is before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import socket
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from learning_loop_node.errors import SettingError
 from learning_loop_node.loop_server.app import create_app
-from learning_loop_node.loop_server.notice import notice_of
+from learning_loop_node.loop_server.notice import Notice, notice_of
 from learning_loop_node.loop_server.serve import Announcement, serve
 from learning_loop_node.settings import LoopServerSettings, Settings
 
@@ -58,3 +59,15 @@ def test_the_operator_reads_what_matters(
         assert word in text.getvalue()
     for word in missing:
         assert word not in text.getvalue()
+
+
+def test_without_a_console_it_stands_in_the_log(caplog: pytest.LogCaptureFixture, tmp_path: Path):
+    announcement = Announcement("http://x:1", LoopServerSettings(data_folder=tmp_path), None)
+    announcement.keep(Notice("admin", "p4ss", "look out"))
+    with caplog.at_level(logging.INFO):
+        announcement.show()
+    assert [record.getMessage() for record in caplog.records] == [
+        f"the loop answers at http://x:1 and keeps everything in {tmp_path}",
+        "log in as admin with p4ss (not shown again)",
+        "look out",
+    ]
