@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ..data_classes import Context
-from .annotations import Annotations
-from .categories import Categories
 from .deployment import Deployment
 from .detectors import Detectors
-from .events import Change, Events
 from .http import LoopHttp
-from .images import Images
 from .models import Models
 from .place import Place
-from .projects import Projects
-from .tokens import Tokens
-from .users import Users
+
+if TYPE_CHECKING:
+    from .annotations import Annotations
+    from .categories import Categories
+    from .events import Change
+    from .images import Images
+    from .projects import Projects
+    from .tokens import Tokens
+    from .users import Users
 
 
 class LoopClient:
@@ -28,21 +32,58 @@ class LoopClient:
                 print(model.version, model.formats)
 
     Without `context`, the project is that of the settings (`LOOP_ORGANIZATION`, `LOOP_PROJECT`).
+    What a node never asks for is loaded with its first use, so that nodes start sooner.
     """
 
     def __init__(self, http: LoopHttp, context: Context | None = None) -> None:
         self.http = http
         self.context = context or Context(organization=http.settings.organization, project=http.settings.project)
-        place = Place(http, self.context)
-        self.projects = Projects(http)
-        self.categories = Categories(place)
-        self.images = Images(place)
-        self.annotations = Annotations(place)
+        self._place = place = Place(http, self.context)
         self.models = Models(place)
         self.deployment = Deployment(place)
         self.detectors = Detectors(place)
-        self.users = Users(http)
-        self.tokens = Tokens(http)
+
+    @cached_property
+    def projects(self) -> Projects:
+        """All projects."""
+        from .projects import Projects
+
+        return Projects(self.http)
+
+    @cached_property
+    def categories(self) -> Categories:
+        """What can be found in images of this project."""
+        from .categories import Categories
+
+        return Categories(self._place)
+
+    @cached_property
+    def images(self) -> Images:
+        """The images of this project."""
+        from .images import Images
+
+        return Images(self._place)
+
+    @cached_property
+    def annotations(self) -> Annotations:
+        """What people, and models, have said about them."""
+        from .annotations import Annotations
+
+        return Annotations(self._place)
+
+    @cached_property
+    def users(self) -> Users:
+        """Who may log in."""
+        from .users import Users
+
+        return Users(self.http)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """What programs log in with."""
+        from .tokens import Tokens
+
+        return Tokens(self.http)
 
     def events(self, *subjects: str) -> AsyncGenerator[Change, None]:
         """Changes in this project from now on, of these subjects (`images`, `models`, …) or of all.
@@ -53,5 +94,7 @@ class LoopClient:
         Lost connections are made anew; a change with the subject `missed` says that some could not be told. For other
         places than this project there is `client.events.Events`.
         """
+        from .events import Events
+
         organization, project = self.context.organization, self.context.project
         return Events(self.http).listen(organization=organization, project=project, subjects=subjects)
