@@ -17,7 +17,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
-from schemathesis import APIOperation, Case, GenerationMode
+from schemathesis import APIOperation, GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -36,6 +36,8 @@ from tests.nodes import BoxesFactory, running_node
 from .in_thread import in_thread
 
 pytestmark = pytest.mark.timeout(1200)
+
+Operation = APIOperation[Any, Any, Any, Any]
 
 EXAMPLES, LONG_EXAMPLES = 8, 400
 SLOWEST_S = 5.0
@@ -72,13 +74,13 @@ class Server:
         return [(answer.status_code, answer.content) for answer in found]
 
 
-def operations_of(document: dict[str, Any]) -> list[APIOperation]:
+def operations_of(document: dict[str, Any]) -> list[Operation]:
     """The operations of a document that come to an end; a stream of events does not."""
-    results = schemathesis.openapi.from_dict(document).get_all_operations()
+    results: Iterator[Any] = schemathesis.openapi.from_dict(document).get_all_operations()
     return [operation for operation in (result.ok() for result in results) if not _streams(document, operation)]
 
 
-def _streams(document: dict[str, Any], operation: APIOperation) -> bool:
+def _streams(document: dict[str, Any], operation: Operation) -> bool:
     answers = document["paths"][operation.path][operation.method.lower()]["responses"]
     return any("text/event-stream" in answer.get("content", {}) for answer in answers.values())
 
@@ -133,16 +135,16 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize("operation", LOOP, ids=lambda operation: operation.label)
-def test_operation_of_the_loop(operation: APIOperation, loop: Server, is_long: bool):
+def test_operation_of_the_loop(operation: Operation, loop: Server, is_long: bool):
     attack(operation, loop, LONG_EXAMPLES if is_long else EXAMPLES)
 
 
 @pytest.mark.parametrize("operation", NODE, ids=lambda operation: operation.label)
-def test_operation_of_the_node(operation: APIOperation, node: Server, is_long: bool):
+def test_operation_of_the_node(operation: Operation, node: Server, is_long: bool):
     attack(operation, node, LONG_EXAMPLES if is_long else EXAMPLES)
 
 
-def attack(operation: APIOperation, server: Server, examples: int) -> None:
+def attack(operation: Operation, server: Server, examples: int) -> None:
     """Call an operation with what fits its description and with what does not, at real and at unreal places."""
     before = server.answers()
     known = {name: value for name, value in server.names.items() if f"{{{name}}}" in operation.path}
@@ -154,7 +156,7 @@ def attack(operation: APIOperation, server: Server, examples: int) -> None:
     assert server.answers() == before
 
 
-def call_with(cases: st.SearchStrategy[Case], server: Server, examples: int, *, within_s: float) -> None:
+def call_with(cases: st.SearchStrategy[Any], server: Server, examples: int, *, within_s: float) -> None:
     @seed(11)
     @settings(
         max_examples=examples,
@@ -164,7 +166,7 @@ def call_with(cases: st.SearchStrategy[Case], server: Server, examples: int, *, 
         suppress_health_check=list(HealthCheck),
     )
     @given(cases)
-    def call(case: Case) -> None:
+    def call(case: Any) -> None:
         answer = case.call(base_url=server.url, headers=server.headers, timeout=within_s)
         if answer.status_code not in RIGHT_NOT_NOW:
             case.validate_response(answer, checks=[not_a_server_error, *CHECKS])

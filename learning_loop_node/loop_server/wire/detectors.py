@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from .ground import Number, ShortText, Wire
+from .ground import Number, ShortText, Wire, check_nesting
 
 
 class DetectorReport(BaseModel):
@@ -24,6 +24,11 @@ class DetectorReport(BaseModel):
     errors: dict[str, Any] = {}
     operation_mode: ShortText | None = None
     node_version: ShortText | None = None
+
+    @model_validator(mode="after")
+    def _not_nested_deeply(self) -> Self:
+        check_nesting([self.errors, self.model_extra])
+        return self
 
 
 class DetectorRecord(DetectorReport):

@@ -20,9 +20,20 @@ Version = Annotated[int, Field(strict=True, ge=1, le=LARGEST_WHOLE)]
 """Counts changes. Who gives one with a change wants it to happen only if nobody else has changed it since."""
 
 MAX_PROPERTIES_BYTES = 64 * 1024
+MAX_NESTING = 32
+
+
+def check_nesting(value: Any, levels: int = MAX_NESTING) -> None:
+    """Raise `ValueError` for lists and objects in each other, deeper than any program that reads them would go."""
+    if isinstance(value, dict | list):
+        if levels == 0:
+            raise ValueError(f"lists and objects may be nested {MAX_NESTING} times")
+        for inner in value.values() if isinstance(value, dict) else value:
+            check_nesting(inner, levels - 1)
 
 
 def _writable(value: dict[str, Any]) -> dict[str, Any]:
+    check_nesting(value)
     try:
         size_bytes = len(codec.to_json(value))
     except InvalidDataError as error:
