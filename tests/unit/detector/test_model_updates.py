@@ -289,6 +289,7 @@ async def test_what_is_refused_waits_for_a_new_target(bench: Bench, answer: web.
     await bench.cycles(200)
     assert bench.downloads("1.1") == tries
     assert "refused" in bench.updates.errors["update_model"]
+    assert bench.updates.refused_count == 1
     assert bench.version == "1.0"
     bench.offer("1.2")
     await bench.cycles()
