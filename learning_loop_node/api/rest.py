@@ -13,14 +13,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..errors import NodeError
+from .openapi import ERROR_ANSWERS, add_error_schema, extend_openapi
 from .operation import Endpoint, Operation
 from .replies import error_reply, outcome_of
 from .traffic import CANCELLED, OK, Traffic
-
-ERROR_ANSWERS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"description": "The request cannot be served; `detail` says why and what to do, `code` names the error."},
-    "5XX": {"description": "Not now, or not here; `detail` says why, `code` names the error."},
-}
 
 
 def add_error_replies(app: FastAPI) -> None:
@@ -52,10 +48,11 @@ def add_operations(app: FastAPI, operations: Iterable[Operation[Any, Any]], traf
 def add_endpoints(app: FastAPI, endpoints: Iterable[Endpoint]) -> None:
     """Add the rows of a table of ordinary FastAPI functions."""
     for endpoint in endpoints:
-        options = {"responses": ERROR_ANSWERS} | endpoint.options
+        options = endpoint.options | {"responses": ERROR_ANSWERS | endpoint.options.get("responses", {})}
         app.add_api_route(
             endpoint.path, endpoint.run, methods=[endpoint.method], dependencies=list(endpoint.access), **options
         )
+    extend_openapi(app, add_error_schema)
 
 
 def _endpoint_of(operation: Operation[Any, Any], traffic: Traffic) -> Callable[[Request], Awaitable[Response]]:
@@ -98,12 +95,9 @@ def _description_of(operation: Operation[Any, Any]) -> dict[str, Any]:
 
 
 def _describe_in_openapi(app: FastAPI, described: dict[str, dict[str, Any]]) -> None:
-    generate = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        schema = generate()
+    def extend(document: dict[str, Any]) -> None:
         for path, methods in described.items():
-            schema.setdefault("paths", {}).setdefault(path, {}).update(methods)
-        return schema
+            document.setdefault("paths", {}).setdefault(path, {}).update(methods)
+        add_error_schema(document)
 
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+    extend_openapi(app, extend)

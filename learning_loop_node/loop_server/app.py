@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from ..api.docs_page import add_docs_page
 from ..api.front_page import add_front_page
 from ..api.operation import Endpoint
 from ..api.rest import add_endpoints, add_error_replies
@@ -19,6 +20,7 @@ from .demo_data import ensure_demo_data
 from .limits import LimitedBodies
 from .loop import Loop
 from .notice import Notice, log_notice
+from .openapi import describe_loop, operation_id
 from .operations import (
     categories,
     deployment,
@@ -103,6 +105,7 @@ def create_app(settings: Settings | LoopServerSettings, *, tell: Callable[[Notic
         openapi_url="/api/openapi.json",
         docs_url="/api/docs",
         redoc_url=None,
+        generate_unique_id_function=operation_id,
         lifespan=lifespan,
     )
     app.state.loop = loop
@@ -113,6 +116,8 @@ def create_app(settings: Settings | LoopServerSettings, *, tell: Callable[[Notic
     add_error_replies(app)
     add_front_page(app, "A self-hosted loop for computer vision", ADDRESSES)
     add_endpoints(app, endpoints)
+    describe_loop(app, loop, endpoints)
+    add_docs_page(app)
     return app
 
 

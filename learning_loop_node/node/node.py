@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from ..api.asgi import SocketIoBeside
+from ..api.docs_page import add_docs_page
 from ..api.front_page import add_front_page
 from ..api.operation import Operation
 from ..api.rest import add_error_replies, add_operations
@@ -67,6 +68,7 @@ class Node(FastAPI):
         if needs_sio and not needs_login:
             raise ValueError("needs_sio=True needs needs_login=True: the loop's Socket.IO asks for a login")
         super().__init__(title=name, lifespan=lambda _app: self._lifespan())
+        add_docs_page(self)
         configure_logging(as_json=(settings.logs if settings else load_log_settings()).as_json)
         self.log = logging.getLogger(NODE_LOGGER)
         self.name = name

@@ -40,6 +40,20 @@ async def test_ctrl_c_ends_it_in_order(tmp_path: Path):
         assert await process.status(within_s=5) == 0
 
 
+async def test_an_open_stream_of_notices_does_not_keep_it(tmp_path: Path):
+    async with loop_process(tmp_path) as process:
+        password = re.findall(r"with the password (\S+)", process.output)[0]
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+            form = {"username": "admin", "password": password}
+            async with session.post(f"{process.url}/api/login", data=form) as answer:
+                assert answer.status == 200
+            async with session.get(f"{process.url}/api/events") as stream:
+                assert await stream.content.readline()
+                process.send(signal.SIGTERM)
+                await stream.read()  # to its end
+        assert await process.status(within_s=5) == 0
+
+
 async def test_the_password_is_shown_only_once(tmp_path: Path):
     for expected in (True, False):
         async with loop_process(tmp_path) as process:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from .ground import ShortText, Wire
 
@@ -34,14 +34,6 @@ class LoopRole(StrEnum):
 class NewUser(Wire):
     """A user to make. Who is no administrator names at least one organization of their own."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"name": "anna@zauberzeug", "password": "ten or more", "organizations": {"zauberzeug": "annotator"}}
-            ]
-        }
-    )
-
     name: ShortText = Field(
         description="1 to 64 letters, digits or . _ - @; those that owners make end with @organization."
     )
@@ -52,10 +44,6 @@ class NewUser(Wire):
 
 class UserChange(Wire):
     """What is missing stays. In `organizations`, null ends a membership; those not named stay."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"organizations": {"zauberzeug": "maintainer", "former": None}}]}
-    )
 
     password: Password | None = None
     role: LoopRole | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from ..secret_texts import TokenKind
 from .ground import ShortText, Wire
@@ -17,12 +17,6 @@ class NewToken(Wire):
     One of kind `node` is for an organization or for one project of it. One of kind `user` acts as the user who makes
     it, with `role` at most.
     """
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"name": "robot 7", "kind": "node", "organization": "zauberzeug", "project": "demo"}]
-        }
-    )
 
     name: ShortText = Field(min_length=1, description="By which people recognise it.")
     kind: TokenKind

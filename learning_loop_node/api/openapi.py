@@ -1,0 +1,43 @@
+"""What an OpenAPI document says about all operations alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI
+
+_ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+
+ERROR_ANSWERS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"description": "The request cannot be served; the error says why and what to do.", "content": _ERROR},
+    "5XX": {"description": "Not now, or not here; the error says why.", "content": _ERROR},
+}
+
+ERROR_SCHEMA: dict[str, Any] = {
+    "title": "Error",
+    "description": "Every error has this shape.",
+    "type": "object",
+    "required": ["detail", "code"],
+    "properties": {
+        "detail": {"type": "string", "description": "What is wrong and what to do, for people."},
+        "code": {"type": "string", "description": "The name of the error, for programs."},
+    },
+    "examples": [{"detail": "there is no project zauberzeug/demo", "code": "not_found"}],
+}
+
+
+def extend_openapi(app: FastAPI, extend: Callable[[dict[str, Any]], None]) -> None:
+    """Let this function add to the document whenever it is asked for; it must be able to do so more than once."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        extend(document)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+
+
+def add_error_schema(document: dict[str, Any]) -> None:
+    document.setdefault("components", {}).setdefault("schemas", {})["Error"] = ERROR_SCHEMA
