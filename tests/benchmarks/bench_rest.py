@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import photographs
-from .figures import Figure, Goal, Who
+from .figures import Figure, Goal
 from .rest_load import Burst, burst, detect_request
 from .servers import Server
 from .turns import BURST_S, Bench, in_turns, rates
@@ -26,6 +26,6 @@ async def measure(bench: Bench) -> list[Figure]:
 
             bursts = await in_turns(servers, bench.turns(), load)
             figures.append(rates(f"REST `/detect`, JPEG {name}", bursts, Goal(ratio=ratio)))
-        peaks = {who: [server.memory_mb("VmHWM")] for who, server in servers.items() if who is not Who.BARE}
+        peaks = {who: [servers[who].memory_mb("VmHWM")] for who in bench.servers.nodes}
     peak = Figure(what="peak memory after these", unit="MB", values=peaks, goal=Goal(ratio=0.35, is_limit=True))
     return [*figures, peak]

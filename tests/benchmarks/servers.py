@@ -9,7 +9,7 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,10 +94,10 @@ class Servers:
         environment = {"BENCH_LOGIC": logic, "LOOP_HOST": f"127.0.0.1:{loop.port}"}
         return await self.launch("detector:node", self.interpreter(who), environment)
 
-    async def launch(self, app: str, interpreter: Path, environment: Mapping[str, str] | None = None) -> Server:
+    async def launch(self, app: str, interpreter: Path, environment: dict[str, str] | None = None) -> Server:
         """Start a server without waiting for it; whoever calls this stops it."""
         self._count += 1
-        folder = self._folder / str(self._count)
+        folder = self.folder_for(f"server {self._count}")
         put_model(folder)
         project = {"DATA_FOLDER": str(folder), "LOOP_ORGANIZATION": "bench", "LOOP_PROJECT": "bench"}
         port = free_port()
@@ -111,6 +111,12 @@ class Servers:
                 stderr=log,
             )
         return Server(process, port, folder)
+
+    def folder_for(self, name: str) -> Path:
+        """A new folder, which is gone when all is measured."""
+        folder = self._folder / name
+        folder.mkdir()
+        return folder
 
     def interpreter(self, who: Who) -> Path:
         """The Python in which this node is installed; ours without extras if there is such an environment."""

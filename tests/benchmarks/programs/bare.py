@@ -26,7 +26,6 @@ async def decode(jpeg: bytes) -> None:
     await asyncio.get_running_loop().run_in_executor(decoders, simplejpeg.decode_jpeg, jpeg, "RGB", False, False)
 
 
-@events.on("detect")
 async def detect(_sid: str, data: dict[str, Any]) -> dict[str, Any]:
     image = data["image"]
     if image.get("format") == "jpeg":
@@ -49,4 +48,5 @@ async def rest(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await send({"type": "http.response.body", "body": ANSWER})
 
 
+events.on("detect", detect)
 app = socketio.ASGIApp(events, rest, socketio_path="/ws/socket.io")

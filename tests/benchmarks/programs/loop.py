@@ -59,7 +59,7 @@ async def count_images(receive: Any) -> int:
     count, tail = 0, b""
     while True:
         message = await receive()
-        chunk = tail + message.get("body", b"")
+        chunk: bytes = tail + message.get("body", b"")
         count += chunk.count(b'.jpg"')
         tail = chunk[-4:]
         if not message.get("more_body"):
@@ -67,12 +67,12 @@ async def count_images(receive: Any) -> int:
 
 
 async def whole_body(receive: Any) -> bytes:
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         body += message.get("body", b"")
         if not message.get("more_body"):
-            return body
+            return bytes(body)
 
 
 async def answer(send: Any, value: Any, status: int = 200) -> None:
