@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..client.loop import LoopClient
     from ..datasets import Writer, Written
 
-AT_ONCE = 4
+AT_ONCE = 8
 """Images that are fetched at a time."""
 
 DELETED_MEANWHILE = "images that were deleted meanwhile"

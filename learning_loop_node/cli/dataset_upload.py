@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..client.images import BYTES_PER_UPLOAD, IDS_PER_REQUEST, IMAGES_PER_UPLOAD, NewImage
@@ -17,6 +19,9 @@ from .category_match import as_new, match_categories
 if TYPE_CHECKING:
     from ..client.loop import LoopClient
     from ..datasets import Dataset, DatasetImage, Images
+
+AT_ONCE = 3
+"""Requests on their way at a time."""
 
 COMPLETE, INBOX = "complete", "inbox"
 
@@ -37,7 +42,7 @@ class Imported:
 @dataclass(kw_only=True, slots=True)
 class DatasetUpload:
     """`create` allows to make the project and categories; `new_ids` lets the loop choose the ids of images and
-    annotations; `state` is for images that have none of their own."""
+    annotations; `state` is for images that have none of their own. `result` grows while it runs."""
 
     loop: LoopClient
     create: bool = False
@@ -46,16 +51,20 @@ class DatasetUpload:
     tags: Sequence[str] = ()
     on_checked: Callable[[], None] = lambda: None
     on_image: Callable[[], None] = lambda: None
+    result: Imported = field(default_factory=Imported)
 
     async def run(self, dataset: Dataset) -> Imported:
         """Check all of it first, then send it. Doing it again sends what is missing."""
-        result = Imported(notes=list(dataset.notes))
+        self.result = Imported(notes=list(dataset.notes))
         used = await io_bound(self._check, dataset)
-        categories = await self._categories(dataset, used, result)
+        categories = await self._categories(dataset, used)
         batches = _batches(dataset.images)
-        while batch := await io_bound(next, batches, None):
-            await self._send(batch, categories, result)
-        return result
+        while some := await io_bound(lambda: list(islice(batches, AT_ONCE))):
+            outcomes = await asyncio.gather(*(self._send(batch, categories) for batch in some), return_exceptions=True)
+            for outcome in outcomes:
+                if isinstance(outcome, BaseException):
+                    raise outcome
+        return self.result
 
     def _check(self, dataset: Dataset) -> set[str]:
         """Go through everything once, so that a mistake at the end is found before the beginning is sent."""
@@ -65,7 +74,7 @@ class DatasetUpload:
             self.on_checked()
         return used
 
-    async def _categories(self, dataset: Dataset, used: set[str], result: Imported) -> dict[str, tuple[str, str]]:
+    async def _categories(self, dataset: Dataset, used: set[str]) -> dict[str, tuple[str, str]]:
         context = self.loop.context
         try:
             there = list((await self.loop.projects.get(context)).categories)
@@ -74,8 +83,8 @@ class DatasetUpload:
                 raise NotFoundError(f"{error}; --create makes it") from error
             there = list((await self.loop.projects.create(context)).categories)
         matches = match_categories(dataset.categories, there, used)
-        result.notes += matches.notes
-        result.categories_matched = len(matches.known)
+        self.result.notes += matches.notes
+        self.result.categories_matched = len(matches.known)
         known = dict(matches.known)
         if matches.missing and not self.create:
             names = ", ".join(f"{category.name} ({category.type})" for category in matches.missing[:10])
@@ -89,31 +98,29 @@ class DatasetUpload:
             (made,) = await self.loop.categories.add(as_new(category, ids, taken))
             known[category.id] = made.id, made.name
             taken.add(made.id)
-        result.categories_created = len(matches.missing)
+        self.result.categories_created = len(matches.missing)
         return known
 
-    async def _send(
-        self, batch: Sequence[tuple[DatasetImage, bytes]], categories: dict[str, tuple[str, str]], result: Imported
-    ) -> None:
+    async def _send(self, batch: Sequence[tuple[DatasetImage, bytes]], categories: dict[str, tuple[str, str]]) -> None:
         keys = [key_of(image, content) for image, content in batch]
         there = await self._there_already([image for image, _ in batch])
         new: list[NewImage] = []
         images: list[DatasetImage] = []
         for (image, content), key in zip(batch, keys, strict=True):
-            result.images += 1
+            self.result.images += 1
             if key in there:
-                result.there_already += 1
+                self.result.there_already += 1
                 self.on_image()
                 continue
             state = self.state or (COMPLETE if image.annotations else INBOX)
             metadata = metadata_of(image, categories, keep_ids=not self.new_ids, state=state, tags=self.tags)
             new.append(NewImage(content=content, metadata=metadata, key=key))
             images.append(image)
-        for image, stored in zip(images, await self._upload(new, images, result), strict=True):
-            result.sent += stored
-            result.there_already += not stored
+        for image, stored in zip(images, await self._upload(new, images), strict=True):
+            self.result.sent += stored
+            self.result.there_already += not stored
             if stored:
-                result.annotations.update(str(annotation.type) for annotation in image.annotations)
+                self.result.annotations.update(str(annotation.type) for annotation in image.annotations)
             self.on_image()
 
     async def _there_already(self, images: Sequence[DatasetImage]) -> set[str | None]:
@@ -123,9 +130,7 @@ class DatasetUpload:
             return set()
         return {record.idempotency_key for record in await self.loop.images.get_many(ids[:IDS_PER_REQUEST])}
 
-    async def _upload(
-        self, new: Sequence[NewImage], images: Sequence[DatasetImage], result: Imported
-    ) -> Sequence[bool]:
+    async def _upload(self, new: Sequence[NewImage], images: Sequence[DatasetImage]) -> Sequence[bool]:
         if not new:
             return []
         try:
@@ -133,9 +138,7 @@ class DatasetUpload:
         except (InvalidRequestError, LoopRefusedError) as error:
             names = ", ".join(f"image_{number} is {image.id!r}" for number, image in enumerate(images))
             hint = "; --new-ids lets the loop choose ids" if "belong" in str(error) else ""
-            raise DatasetError(
-                f"the loop refused: {error}{hint}. {result.sent} images were stored before; of these, {names}"
-            ) from error
+            raise DatasetError(f"the loop refused: {error}{hint} ({names})") from error
 
 
 def _batches(images: Images) -> Iterator[list[tuple[DatasetImage, bytes]]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..enums.datasets import Format, Shapes
+from ..errors import NodeError
 from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
 from .output import AsJson, print_json, stderr, stdout
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def import_(
-    folder: Annotated[Path, typer.Argument(help="Folder with the data set.")],
+    folder: Annotated[Path, typer.Argument(help="Folder with the data set.", exists=True, file_okay=False)],
     format_: Annotated[
         Format | None, typer.Option("--format", help="Its format; else found out.", show_default=False)
     ] = None,
@@ -89,7 +90,12 @@ async def _send(
                 on_checked=lambda: progress.advance(checking),
                 on_image=lambda: progress.advance(sending),
             )
-            return await upload.run(dataset)
+            try:
+                return await upload.run(dataset)
+            except NodeError:
+                if stored := upload.result.sent + upload.result.there_already:
+                    console.print(f"{stored} images are stored; the same command goes on from there", soft_wrap=True)
+                raise
 
 
 def _tell(result: Imported, place: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -290,3 +291,15 @@ async def test_an_export_into_a_folder_that_is_there_is_refused(tmp_path: Path, 
     result = await command("export", tmp_path / "out", "--format", "coco")
     assert result.exit_code == 1
     assert "exists already" in result.stderr
+
+
+async def test_a_refused_image_leaves_those_before_it(tmp_path: Path, command: Command, client: LoopClient):
+    """The last of 25 has the id of another image; they are sent in two requests."""
+    dataset, images = all_kinds()
+    await command("import", written(tmp_path / "one", dataset, [replace(images[0], id="image-24")]), "--create")
+    many = [replace(images[0], id=f"image-{number:02}", width=40, annotations=[]) for number in range(25)]
+    folder = written(tmp_path / "many", dataset, many)
+    result = await command("import", folder)
+    assert result.exit_code == 1
+    assert "20 images are stored; the same command goes on from there" in result.stderr
+    assert (await client.images.counts()).total == 21

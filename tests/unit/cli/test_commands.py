@@ -54,6 +54,14 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
             id="no loop to push to",
         ),
         pytest.param("models push /nowhere --format f", ExitStatus.USAGE, id="no such model"),
+        pytest.param("import /nowhere", ExitStatus.USAGE, id="no such data set"),
+        pytest.param(f"import {Path(__file__).parent}", ExitStatus.FAILED, id="folder without a data set"),
+        pytest.param("export /nowhere/to/go --format csv", ExitStatus.USAGE, id="unknown format"),
+        pytest.param(
+            f"export /nowhere/to/go --format coco --host {NOBODY} --organization a --project b",
+            ExitStatus.UNREACHABLE,
+            id="no loop to export from",
+        ),
     ],
 )
 def test_exit_status(arguments: str, status: ExitStatus):
