@@ -13,7 +13,7 @@ from tests.clock import ManualClock
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="try many times as much in tests/attack")
+    parser.addoption("--long", action="store_true", help="try many times as much: attacks, bad network")
 
 
 @pytest.fixture(autouse=True)

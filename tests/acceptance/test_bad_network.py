@@ -33,7 +33,7 @@ BATCH_SIZE = 5
 
 @pytest.mark.timeout(3600)
 async def test_one_try_in_three_goes_wrong(tmp_path: Path, request: pytest.FixtureRequest):
-    count = 10_000 if request.config.getoption("long") else 1000
+    count = 10_000 if request.config.getoption("long") else 500
     async with (
         running_loop(tmp_path) as loop,
         bad_network(loop.host, share=SHARE, matches=rf"POST /api{P}/images ") as network,
@@ -59,9 +59,9 @@ async def test_one_try_in_three_goes_wrong(tmp_path: Path, request: pytest.Fixtu
     stored = Counter(record["sha256"] for record in records)
     assert stored == Counter(sent.keys()), "each image exactly once"
     assert tries <= 1.6
-    assert quarantined <= count / 1000
+    assert quarantined <= 1 + count / 1000
     assert network.met.total() >= SHARE * network.requests * 0.8
-    assert len(network.met) >= len(FAULTS) + 1 - 3
+    assert len(network.met) >= len(FAULTS) / 2, "there was little variety"
     arrived_first = [record["source"] for record in records[: sum(source == "priority" for source in sent.values())]]
     assert arrived_first.count("priority") >= 0.9 * len(arrived_first)
 
