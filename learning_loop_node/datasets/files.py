@@ -75,6 +75,7 @@ def appearing(folder: Path) -> Iterator[Path]:
     `DatasetError` if there is something of that name already.
     """
     refuse_existing(folder)
+    folder = folder.absolute()
     aside = folder.with_name(f".{folder.name}.{uuid4().hex}.tmp")
     try:
         with writing(folder):

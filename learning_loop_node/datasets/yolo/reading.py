@@ -89,6 +89,8 @@ class YoloImages:
 
     def _image(self, place: ImagePlace, notes: ImageNotes | None) -> DatasetImage:
         file = self.folder / place.path
+        if not file.resolve().is_relative_to(self.folder.resolve()):
+            raise DatasetError(f"{place.path} is a link that leads out of {self.folder}; put the file itself there")
         _, width, height = check_content(place.path, read(file, place.path), None, None)
         image = DatasetImage(id=place.path, name=place.name, width=width, height=height, set=place.set, file=file)
         if notes is not None:

@@ -339,6 +339,14 @@ def test_an_export_appears_when_it_is_complete(tmp_path: Path):
         write_dataset(dataset, tmp_path / "out", Format.Coco)
 
 
+def test_an_export_may_go_into_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    dataset = read_dataset(put(tmp_path / "in", single()))
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    write_dataset(dataset, Path(), Format.Coco)
+    assert list(read_dataset(tmp_path / "out").images) == list(dataset.images)
+
+
 def test_outline_of_two_corners_is_refused_or_left_out(tmp_path: Path):
     dataset = read_dataset(put(tmp_path / "in", single(**annotation(segmentation=[[1, 2, 3, 4, 5, 6]]))))
     (found,) = dataset.images

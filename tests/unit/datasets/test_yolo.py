@@ -26,7 +26,7 @@ from learning_loop_node.datasets import (
 from learning_loop_node.datasets.yolo.numbers import doubt_of, pixels_of, share_of
 from learning_loop_node.enums import CategoryType as Type
 from learning_loop_node.errors import DatasetError
-from tests.datasets import content_of, png, put
+from tests.datasets import content_of, empty_folder, png, put
 from tests.unit.datasets.test_round_trip import two_hundred
 
 PICTURE = png(640, 480)
@@ -234,6 +234,15 @@ def test_bad_input_is_named(tmp_path: Path, files: dict[str, bytes | str], messa
         list(read_dataset(tmp_path).images)
 
 
+def test_a_link_out_of_the_data_set_is_refused(tmp_path: Path):
+    put(tmp_path / "in", small())
+    put(tmp_path / "elsewhere", {"y.png": PICTURE})
+    (tmp_path / "in/images/x.png").unlink()
+    (tmp_path / "in/images/x.png").symlink_to(tmp_path / "elsewhere/y.png")
+    with pytest.raises(DatasetError, match=r"images/x.png is a link that leads out"):
+        list(read_dataset(tmp_path / "in").images)
+
+
 BOX = DatasetCategory(id="b", name="apple", type=Type.Box)
 OUTLINE = DatasetCategory(id="o", name="pear", type=Type.Segmentation)
 LABEL = DatasetCategory(id="l", name="ripe", type=Type.Classification)
@@ -389,6 +398,31 @@ def test_whole_pixels_that_others_wrote_come_back(size: int, data: st.DataObject
     pixels = data.draw(st.integers(0, size))
     text = f"{pixels / size:.6f}"
     assert pixels_of(float(text), size, doubt_of(text)) == pixels
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> str:
+    """Label lines as others write them: boxes inside of the image, six decimals."""
+    lines = []
+    for _ in range(draw(st.integers(0, 4))):
+        width, height = draw(st.integers(0, 10**6)), draw(st.integers(0, 10**6))
+        x, y = (draw(st.integers(size // 2, 10**6 - size // 2)) for size in (width, height))
+        lines.append(f"{draw(st.integers(0, 1))} " + " ".join(f"{v / 10**6:.6f}" for v in (x, y, width, height)))
+    return "\n".join(lines)
+
+
+@two_hundred
+@given(label=rows(), size=st.tuples(st.integers(1, 3000), st.integers(1, 300)))
+def test_a_foreign_data_set_stays_the_same_once_it_is_read(label: str, size: tuple[int, int]):
+    with empty_folder() as folder:
+        dataset = read_dataset(put(folder / "in", small(label) | {"images/x.png": png(*size)}))
+        write_dataset(dataset, folder / "out", Format.Yolo)
+        (original,), (again,) = dataset.images, read_dataset(folder / "out").images
+        assert again == original
+        assert len(original.annotations) == len(label.splitlines())
+        (file,) = (folder / "out/labels").rglob("*.txt")
+        expected = [float(text) for text in label.split()]
+        assert numbers_in(file) == pytest.approx(expected, abs=1e-6)
 
 
 def numbers_in(file: Path) -> list[float]:
