@@ -95,6 +95,11 @@ class NodeSettings(Group):
     use_backdoor_controls: bool = Field(
         default=False, description="Offer operations meant for tests, such as `/reset`."
     )
+    allowed_origins: str = Field(
+        default="",
+        description="Pages that may use the node from a browser, as `http://host:port`, separated by commas; without "
+        "it those of the same host, with it no others, which also keeps foreign names from leading here.",
+    )
     reload: bool = Field(default=False, description="`run_node` starts the program anew when a source file changes.")
 
 
@@ -228,6 +233,7 @@ ENVIRONMENT = (
     Variable(name="LOOP_PROJECT", group="loop", field="project", older="PROJECT"),
     Variable(name="SKIP_REPEAT_ON_START", group="node", field="skip_repeat_on_start", parse=_truth),
     Variable(name="USE_BACKDOOR_CONTROLS", group="node", field="use_backdoor_controls", parse=_truth),
+    Variable(name="NODE_ALLOWED_ORIGINS", group="node", field="allowed_origins"),
     Variable(name="UVICORN_RELOAD", group="node", field="reload", parse=_truth),
     Variable(name="MIN_UNCERTAIN_THRESHOLD", group="detector", field="min_uncertain_threshold"),
     Variable(name="MAX_UNCERTAIN_THRESHOLD", group="detector", field="max_uncertain_threshold"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import socketio
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..errors import InvalidRequestError, TooLargeError
+from ..errors import ForbiddenError, InvalidRequestError, TooLargeError
 from .forms import read_body
 from .replies import error_reply
 from .sio import MAX_MESSAGE_BYTES, SOCKET_IO_PATH
@@ -20,15 +21,27 @@ POLICY_VIOLATION = 1008
 
 
 class SocketIoBeside:
-    """Sends requests below `/ws/socket.io` to the Socket.IO server and all others to the HTTP application."""
+    """Sends requests below `/ws/socket.io` to the Socket.IO server and all others to the HTTP application.
 
-    def __init__(self, http: ASGIApp, server: socketio.AsyncServer) -> None:
+    `check` may raise why a request is not served.
+    """
+
+    def __init__(
+        self, http: ASGIApp, server: socketio.AsyncServer, check: Callable[[Scope], None] = lambda _scope: None
+    ) -> None:
         self._http = http
         self._server = server
+        self._check = check
         self._events: Any = socketio.ASGIApp(server, socketio_path=SOCKET_IO_PATH)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket") or not scope["path"].startswith(SOCKET_IO_PATH):
+            try:
+                if scope["type"] == "http":
+                    self._check(scope)
+            except ForbiddenError as error:
+                await error_reply(error)(scope, receive, send)
+                return
             await self._http(scope, receive, send)
         elif scope["type"] == "websocket":
             await self._talk(scope, receive, send)

@@ -13,6 +13,7 @@ from engineio.packet import NOOP, Packet
 
 from ..data_classes import codec
 from ..errors import InvalidDataError, InvalidRequestError
+from .access import Origins
 from .event_packets import MALFORMED, EventPacket, answer_malformed, answer_unknown
 from .operation import Nothing, Operation
 from .replies import error_event, outcome_of
@@ -46,13 +47,14 @@ class FastJson:
             return json.loads(text)
 
 
-def make_server() -> socketio.AsyncServer:
-    """A Socket.IO server that takes large frames. Only pages of the node's own origin may connect from a browser."""
+def make_server(origins: Origins | None = None) -> socketio.AsyncServer:
+    """A Socket.IO server that takes large frames. From a browser, only pages of these origins may connect."""
     server = socketio.AsyncServer(
         async_mode="asgi",
         max_http_buffer_size=MAX_MESSAGE_BYTES,
         json=FastJson,
         serializer=EventPacket,
+        cors_allowed_origins=(origins or Origins()).allows_events,
         logger=False,
         engineio_logger=False,
     )

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import socketio
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
+from ..api.access import Origins
 from ..api.asgi import SocketIoBeside
 from ..api.docs_page import add_docs_page
 from ..api.front_page import add_front_page
@@ -91,14 +93,15 @@ class Node(FastAPI):
         }
         self.loop_http = LoopHttp(self.settings.loop)
         self.loop_client = LoopClient(self.loop_http)
-        self.sio = make_server()
+        self._origins = Origins(self.settings.node.allowed_origins)
+        self.sio = make_server(self._origins)
         self.connected_clients: list[str] = []
         self.termination = Termination(before_stop=self._disconnect_clients)
         self._given_uuid = uuid
         self._context: Context | None = None  # of nodes that work for one project
         self._communicators: list[LoopCommunicator] = []
         self._run_by_hand = AsyncExitStack()
-        self._application = SocketIoBeside(super().__call__, self.sio)
+        self._application = SocketIoBeside(super().__call__, self.sio, self._check_origin)
         self.sio.on("connect", self._on_client_connect)
         self.sio.on("disconnect", self._on_client_disconnect)
         self.traffic = Traffic()
@@ -248,6 +251,12 @@ class Node(FastAPI):
         """
         if self.sio.eio.sockets:
             await self.sio.eio.disconnect()
+
+    def _check_origin(self, scope: Scope) -> None:
+        """Refuse pages elsewhere, unless the program has decided about them with Starlette's own means."""
+        added: list[Any] = [entry.cls for entry in self.user_middleware]
+        if CORSMiddleware not in added:
+            self._origins.check(scope)
 
     async def _on_client_connect(self, sid: str, *_arguments: Any) -> None:
         self.connected_clients.append(sid)

@@ -481,6 +481,17 @@ HEADERS: list[Case] = [
     ),
 ]
 
+ELSEWHERE, NEIGHBOUR = ("Origin", "http://elsewhere.example"), ("Origin", "http://127.0.0.1:8080")
+PAGES: list[Case] = [
+    case("a page elsewhere detects", detect(ELSEWHERE), 403, words="NODE_ALLOWED_ORIGINS"),
+    case("a page elsewhere uploads", request("POST", "/upload", [TYPE, ELSEWHERE], GOOD_FORM), 403, words="elsewhere"),
+    case("a page elsewhere switches", put("/outbox_mode", b"stopped", ELSEWHERE), 403, words="elsewhere"),
+    case("a page of nowhere switches", put("/socketio", b"off", ("Origin", "null")), 403, words="null"),
+    case("an endless origin", put("/socketio", b"off", ("Origin", f"http://{LONG}")), 403, words="xxx"),
+    case("a page elsewhere looks", request("GET", "/about", [ELSEWHERE]), 200),
+    case("a page of the same host detects", detect(NEIGHBOUR, ("autoupload", "disabled")), 200),
+]
+
 SIO = "/ws/socket.io/"
 
 
@@ -509,6 +520,7 @@ SOCKET_IO: list[Case] = [
         403,
         is_ours=False,
     ),
+    case("Socket.IO: from the same host", poll("EIO=4&transport=polling", NEIGHBOUR), 200, is_ours=False),
     case("Socket.IO: from nowhere", poll("EIO=4&transport=polling", ("Origin", "null")), BAD, 403, is_ours=False),
     case(
         "Socket.IO: 10 GB announced",
@@ -537,4 +549,4 @@ SOCKET_IO: list[Case] = [
     ),
 ]
 
-CASES = [*FORMS, *LENGTHS, *OPTIONS, *IMAGES, *PATHS, *METHODS, *HEADERS, *SOCKET_IO]
+CASES = [*FORMS, *LENGTHS, *OPTIONS, *IMAGES, *PATHS, *METHODS, *HEADERS, *PAGES, *SOCKET_IO]

@@ -35,6 +35,7 @@ VARIABLES: dict[str, tuple[str, str, Any]] = {
     "LOOP_PROJECT": ("demo", "loop.project", "demo"),
     "SKIP_REPEAT_ON_START": ("1", "node.skip_repeat_on_start", True),
     "USE_BACKDOOR_CONTROLS": ("true", "node.use_backdoor_controls", True),
+    "NODE_ALLOWED_ORIGINS": ("http://ui:80", "node.allowed_origins", "http://ui:80"),
     "UVICORN_RELOAD": ("1", "node.reload", True),
     "MIN_UNCERTAIN_THRESHOLD": ("0.1", "detector.min_uncertain_threshold", 0.1),
     "MAX_UNCERTAIN_THRESHOLD": ("0.9", "detector.max_uncertain_threshold", 0.9),
