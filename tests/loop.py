@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from learning_loop_node.loop_server.app import create_app
 from learning_loop_node.settings import LoopServerSettings
+from tests.postgres import SERVER, database_for
 
 ORGANIZATION = "zauberzeug"
 PROJECT = "demo"
@@ -125,6 +126,8 @@ async def running_loop(tmp_path: Path, *, port: int = 0, **settings: Any) -> Asy
     same address.
     """
     values: dict[str, Any] = {"data_folder": tmp_path / "loop", "username": "admin", "password": "secret"} | settings
+    if SERVER and "database_url" not in settings:
+        values["database_url"] = await database_for(tmp_path / "loop", SERVER)
     group = LoopServerSettings(**values | {"password": SecretStr(values["password"])})
     app = create_app(group)
     with socket.create_server(("127.0.0.1", port)) as listener:

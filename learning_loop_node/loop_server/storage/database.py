@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from ...errors import SettingError, StorageFullError
+from ...errors import InvalidRequestError, SettingError, StorageFullError
 from .migration import migrate, refuse_other_schema
 
 FILE_NAME = "loop.sqlite"
@@ -21,6 +21,12 @@ BUSY_S = 30.0
 """How long a writer waits for another process that writes."""
 
 READERS = 8
+WRITER = 0x6C6F6F70
+"""The lock of a database server that a writer takes."""
+
+DISK_FULL = "53100"
+NO_TEXT = ("22021", "22P05")
+"""What Postgres answers to texts that it cannot hold."""
 
 
 class Database:
@@ -37,6 +43,8 @@ class Database:
         One that is opened `as_it_is` has the present schema already, or is refused.
         """
         self._engine = self._make_engine()
+        if not self._file:
+            await self._reach(self._engine)
         try:
             if as_it_is:
                 await refuse_other_schema(self._engine)
@@ -53,22 +61,36 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """A session that sees one state of the database; what it changes is dropped."""
-        async with AsyncSession(self._opened, expire_on_commit=False) as session:
+        async with self._session() as session:
+            if not self._file:
+                await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:
-        """A session whose changes are kept, all of them or, if the block raises, none."""
-        async with self._writer if self._file else _anybody(), self.reading() as session:
+        """A session whose changes are kept, all of them or, if the block raises, none. One at a time, everywhere."""
+        async with self._writer, self._session() as session:
             if self._file:
                 await session.connection(execution_options={"is_writing": True})
-            try:
+            else:
+                await session.execute(text(f"SELECT pg_advisory_xact_lock({WRITER})"))
+            yield session
+            await session.commit()
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[AsyncSession]:
+        try:
+            async with AsyncSession(self._opened, expire_on_commit=False) as session:
                 yield session
-                await session.commit()
-            except OperationalError as error:
-                if "disk is full" in str(error) or "disk I/O" in str(error):
-                    raise StorageFullError(f"the database cannot be written: {error.orig}") from error
-                raise
+        except DBAPIError as error:
+            state = getattr(error.orig, "sqlstate", None)
+            if state == DISK_FULL or "disk is full" in str(error) or "disk I/O" in str(error):
+                raise StorageFullError(f"the database cannot be written: {error.orig}") from error
+            if state in NO_TEXT:
+                raise InvalidRequestError(
+                    "a text of the request contains the character U+0000; leave it out"
+                ) from error
+            raise
 
     async def check(self) -> None:
         """Raise if the database does not answer."""
@@ -85,6 +107,16 @@ class Database:
     def _file(self) -> Path | None:
         """The file of a SQLite database, None for a server."""
         return _file_of(self._url)
+
+    async def _reach(self, engine: AsyncEngine) -> None:
+        """Connect once to a database server. Whatever its driver raises, the address or the server is at fault."""
+        try:
+            async with engine.connect():
+                pass
+        except Exception as error:
+            raise SettingError(
+                f"LOOP_DATABASE_URL={self._url.render_as_string()} cannot be reached: {error}"
+            ) from error
 
     def _make_engine(self) -> AsyncEngine:
         if self._file is None:
@@ -145,8 +177,3 @@ def _begin_sqlite(connection: Connection) -> None:
     """A writer takes the lock at the start: one that has read before could no longer get it."""
     is_writing = connection.get_execution_options().get("is_writing", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
-
-
-@asynccontextmanager
-async def _anybody() -> AsyncIterator[None]:
-    yield

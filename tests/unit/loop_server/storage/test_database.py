@@ -95,7 +95,8 @@ async def test_moments_come_back_as_the_same_moment(database: Database):
         pytest.param("sqlite://", id="in memory"),
         pytest.param("sqlite:///:memory:", id="in memory by name"),
         pytest.param("oracle9://x/y", id="unknown kind"),
-        pytest.param("postgresql+asyncpg://x/y", id="driver not installed"),
+        pytest.param("postgresql+psycopg2://x/y", id="driver not installed"),
+        pytest.param("postgresql+asyncpg://127.0.0.1:9/y", id="no server there"),
     ],
 )
 async def test_addresses_that_cannot_be_used(url: str):
@@ -105,7 +106,7 @@ async def test_addresses_that_cannot_be_used(url: str):
 
 async def test_a_password_in_the_address_is_not_shown():
     with pytest.raises(SettingError) as caught:
-        await Database("postgresql+asyncpg://me:secret@x/y").open()
+        await Database("postgresql+asyncpg://me:secret@127.0.0.1:9/y").open()
     assert "secret" not in str(caught.value)
 
 
