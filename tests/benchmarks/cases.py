@@ -8,6 +8,8 @@ from . import (
     bench_about,
     bench_batching,
     bench_events,
+    bench_loop_listing,
+    bench_loop_storing,
     bench_model,
     bench_outbox,
     bench_process,
@@ -27,5 +29,6 @@ CASES: dict[str, Callable[[Bench], Awaitable[list[Figure]]]] = {
     "about": bench_about.measure,
     "model": bench_model.measure,
     "process": bench_process.measure,
-    # The loop's, which have nobody to be compared with: bench_loop_*.
+    "loop_storing": bench_loop_storing.measure,
+    "loop_listing": bench_loop_listing.measure,
 }
