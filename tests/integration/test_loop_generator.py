@@ -149,3 +149,17 @@ async def test_what_is_not_made(loop: RunningLoop, wrong: Any):
     async with loop.nobody.post(f"/api{GENERATOR}", json={"project_name": "p"}) as answer:
         assert answer.status == 401
     assert (await loop.json("GET", "/projects"))["projects"] == []
+
+
+@pytest.mark.parametrize("prefix", ["/api", ""])
+async def test_novelty_scores_are_kept_as_a_property(loop: RunningLoop, prefix: str):
+    made = await loop.json("POST", GENERATOR, json={"project_name": "pytest", "inbox": 2})
+    first, second = made["image_ids"]
+    url = f"{prefix}{P}/images/novelty_scores"
+    async with loop.admin.put(url, json={first: 0.25}) as answer:
+        assert (answer.status, await answer.json()) == (200, {"count": 1})
+    for wrong, status in (({first: "high"}, 422), ({first: 1, "unknown": 2}, 404), ([], 422)):
+        async with loop.admin.put(url, json=wrong) as answer:
+            assert answer.status == status
+    scores = {image["id"]: (image["properties"], image["version"]) for image in await records(loop)}
+    assert scores == {first: ({"novelty_score": 0.25}, 2), second: ({}, 1)}

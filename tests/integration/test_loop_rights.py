@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+import pytest_asyncio
 from aiohttp import ClientSession, DummyCookieJar
 from fastapi.routing import APIRoute
 from starlette.routing import Route
 
 from tests.loop import RunningLoop, files_form, running_loop
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OURS, OTHERS, NOWHERE = "ours", "others", "nowhere"
 DEMO, SECRET, MISSING = "demo", "secret", "missing"
@@ -40,7 +46,7 @@ P = "/api/{organization}/projects/{project}"
 ENDPOINTS: Mapping[str, str] = {
     "GET /api/openapi.json": "free",
     "GET /api/docs": "free",
-    "GET /docs/oauth2-redirect": "free",
+    "GET /api/docs/{file}": "free",
     "GET /api/status": "free",
     "GET /healthz": "free",
     "GET /readyz": "free",
@@ -78,10 +84,14 @@ ENDPOINTS: Mapping[str, str] = {
     f"GET {P}/images": "read",
     f"PATCH {P}/images": "label",
     f"GET {P}/images/counts": "read",
+    f"PUT {P}/images/novelty_scores": "label",
+    f"PUT {P.removeprefix('/api')}/images/novelty_scores": "label",
     f"GET {P}/images/{{image_id}}": "read",
     f"PATCH {P}/images/{{image_id}}": "label",
     f"DELETE {P}/images/{{image_id}}": "manage",
-    f"POST {P}/images/{{image_id}}/restore": "manage",
+    f"POST {P}/images/delete": "manage",
+    f"POST {P}/images/restore": "manage",
+    f"POST {P}/detections": "label",
     f"GET {P}/images/{{image_id}}/main": "read",
     f"GET {P}/images/{{image_id}}/thumbnail": "read",
     f"POST {P}/images/{{image_id}}/annotations": "label",
@@ -102,50 +112,69 @@ ENDPOINTS: Mapping[str, str] = {
 }
 
 
-async def test_every_endpoint_is_in_the_table(tmp_path: Path):
-    async with running_loop(tmp_path) as loop:
-        assert set(endpoints_of(loop)) <= set(ENDPOINTS), "say who may ask this"
+@dataclass
+class Place:
+    """A loop, and who asks it."""
+
+    loop: RunningLoop
+    callers: dict[str, ClientSession]
 
 
-async def test_everybody_may_do_at_their_own_place_what_the_table_says(tmp_path: Path):
-    async with running_loop(tmp_path) as loop, callers_of(loop) as callers:
-        wrong = []
-        for endpoint in endpoints_of(loop):
-            if endpoint == "POST /api/logout":  # it would end what we ask with
-                continue
-            for name, client in callers.items():
-                # A project that is not there tells as much: a refusal comes first. A node knows its own one only.
-                project = DEMO if name == "node" else MISSING
-                status, text = await answer_of(client, endpoint, OURS, project)
-                is_refused = status in (401, 403) or (name in ("node", "user") and "there is no project" in text)
-                if is_refused is (name in MAY[ENDPOINTS[endpoint]]) and not (name == "user" and is_unknown(text)):
-                    wrong.append(f"{name} {endpoint}: {status} {text}")
-        assert wrong == []
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
+    """One for all tests of this file: they ask, and change nothing that others look at."""
+    async with running_loop(tmp_path_factory.mktemp("rights")) as loop, callers_of(loop) as callers:
+        yield Place(loop, callers)
 
 
-async def test_nobody_learns_what_is_in_another_organization(tmp_path: Path):
-    async with running_loop(tmp_path) as loop, callers_of(loop) as callers:
-        wrong = []
-        for endpoint in endpoints_of(loop):
-            if "{organization}" not in endpoint:
-                continue
-            for name in ("user", *NODES, *MEMBERS):
-                there = await answer_of(callers[name], endpoint, OTHERS, SECRET)
-                nowhere = await answer_of(callers[name], endpoint, NOWHERE, SECRET)
-                if there[0] != 404 or not is_unknown(there[1]) or there != (nowhere[0], renamed(nowhere[1])):
-                    wrong.append(f"{name} {endpoint}: {there} but {nowhere}")
-        assert wrong == []
+async def test_every_endpoint_is_in_the_table(place: Place):
+    assert set(endpoints_of(place.loop)) <= set(ENDPOINTS), "say who may ask this"
 
 
-async def test_a_node_of_one_project_learns_nothing_of_its_neighbours(tmp_path: Path):
-    async with running_loop(tmp_path) as loop, callers_of(loop) as callers:
-        await loop.json("POST", f"/{OURS}/projects", json={"project_id": "neighbour"})
-        for endpoint in endpoints_of(loop):
-            if P in endpoint:
-                there = await answer_of(callers["node"], endpoint, OURS, "neighbour")
-                missing = await answer_of(callers["node"], endpoint, OURS, MISSING)
-                assert there[0] == 404, endpoint
-                assert there == (missing[0], missing[1].replace(MISSING, "neighbour")), endpoint
+async def test_everybody_may_do_at_their_own_place_what_the_table_says(place: Place):
+    loop, callers = place.loop, place.callers
+    wrong = []
+    for endpoint in endpoints_of(loop):
+        if endpoint == "POST /api/logout":  # it would end what we ask with
+            continue
+        # A project that is not there tells as much: a refusal comes first. A node knows its own one only.
+        answers = await gathered(
+            {
+                name: answer_of(client, endpoint, OURS, DEMO if name == "node" else MISSING)
+                for name, client in callers.items()
+            }
+        )
+        for name, (status, text) in answers.items():
+            is_refused = status in (401, 403) or (name in ("node", "user") and is_unknown(text))
+            if is_refused is (name in MAY[ENDPOINTS[endpoint]]):
+                wrong.append(f"{name} {endpoint}: {status} {text}")
+    assert wrong == []
+
+
+async def test_nobody_learns_what_is_in_another_organization(place: Place):
+    loop, callers = place.loop, place.callers
+    wrong = []
+    for endpoint in endpoints_of(loop):
+        if "{organization}" not in endpoint:
+            continue
+        names = ("user", *NODES, *MEMBERS)
+        there = await gathered({name: answer_of(callers[name], endpoint, OTHERS, SECRET) for name in names})
+        nowhere = await gathered({name: answer_of(callers[name], endpoint, NOWHERE, SECRET) for name in names})
+        for name, (status, text) in there.items():
+            if status != 404 or not is_unknown(text) or nowhere[name] != (404, text.replace(OTHERS, NOWHERE)):
+                wrong.append(f"{name} {endpoint}: {status} {text} but {nowhere[name]}")
+    assert wrong == []
+
+
+async def test_a_node_of_one_project_learns_nothing_of_its_neighbours(place: Place):
+    loop, callers = place.loop, place.callers
+    await loop.json("POST", f"/{OURS}/projects", json={"project_id": "neighbour"})
+    for endpoint in endpoints_of(loop):
+        if P in endpoint:
+            there = await answer_of(callers["node"], endpoint, OURS, "neighbour")
+            missing = await answer_of(callers["node"], endpoint, OURS, MISSING)
+            assert there[0] == 404, endpoint
+            assert there == (missing[0], missing[1].replace(MISSING, "neighbour")), endpoint
 
 
 async def test_without_a_login_a_closed_loop_tells_nothing(tmp_path: Path):
@@ -156,57 +185,57 @@ async def test_without_a_login_a_closed_loop_tells_nothing(tmp_path: Path):
                     assert (await answer_of(callers[name], endpoint, OURS, DEMO))[0] == 401, f"{name} {endpoint}"
 
 
-async def test_lists_show_what_is_one_s_own(tmp_path: Path):
-    async with running_loop(tmp_path) as loop, callers_of(loop) as callers:
-        projects = {
-            name: [entry["project_id"] for entry in (await json_of(client, "/api/projects"))["projects"]]
-            for name, client in callers.items()
-            if name not in ("nobody", "guest")
-        }
-        assert projects == {"user": [], "admin": [SECRET, DEMO]} | {name: [DEMO] for name in (*NODES, *MEMBERS)}
-        users = [entry["name"] for entry in (await json_of(callers["owner"], "/api/users"))["users"]]
-        assert users == sorted(MEMBERS)
-        tokens = {
-            name: len((await json_of(callers[name], "/api/tokens"))["tokens"]) for name in ("viewer", "owner", "admin")
-        }
-        assert tokens == {"viewer": 0, "owner": 2, "admin": 3}
+async def test_lists_show_what_is_one_s_own(place: Place):
+    callers = place.callers
+    projects = {
+        name: [entry["project_id"] for entry in (await json_of(client, "/api/projects"))["projects"]]
+        for name, client in callers.items()
+        if name not in ("nobody", "guest")
+    }
+    assert projects == {"user": [], "admin": [SECRET, DEMO]} | {name: [DEMO] for name in (*NODES, *MEMBERS)}
+    users = [entry["name"] for entry in (await json_of(callers["owner"], "/api/users"))["users"]]
+    assert users == sorted(MEMBERS)
+    tokens = {
+        name: len((await json_of(callers[name], "/api/tokens"))["tokens"]) for name in ("viewer", "owner", "admin")
+    }
+    assert tokens == {"viewer": 0, "owner": 2, "admin": 3}
 
 
-async def test_ids_of_another_organization_are_as_unknown_as_any(tmp_path: Path):
-    async with running_loop(tmp_path) as loop, callers_of(loop) as callers:
-        model = await loop.json("POST", f"/{OTHERS}/projects/{SECRET}/models/mocked", data=files_form([("a.bin", b"1")]))
-        token = next(
-            entry["id"]
-            for entry in (await json_of(callers["admin"], "/api/tokens"))["tokens"]
-            if entry["organization"] == OTHERS
-        )
-        p = f"/api/{OURS}/projects/{DEMO}"
-        for method, path, body in (
-            ("PUT", f"{p}/deployment/target", {"model_uuid": "{id}"}),
-            ("GET", f"{p}/models/{{id}}/mocked/file", None),
-            ("PUT", f"{p}/models/{{id}}/other/file", None),
-            ("DELETE", "/api/tokens/{id}", None),
-            ("GET", "/api/users/{id}", None),
-            ("PATCH", "/api/users/{id}", {}),
-            ("DELETE", "/api/users/{id}", None),
-            ("POST", "/api/tokens", {"name": "n", "kind": "node", "organization": "{id}"}),
-            ("POST", "/api/users", {"name": "n@x", "password": PASSWORD, "organizations": {"{id}": "viewer"}}),
-            ("PATCH", "/api/users/viewer", {"organizations": {"{id}": "viewer"}}),
-            ("GET", "/api/events?organization={id}", None),
-        ):
-            answers = []
-            for known, unknown in ((model["id"], "x"), (token, "x"), ("stranger", "x"), (OTHERS, "x")):
-                for id_ in (known, unknown):
-                    given = {"json": filled(body, id_)} if body is not None else {}
-                    async with callers["owner"].request(method, path.replace("{id}", id_), **given) as answer:
-                        assert answer.status in (404, 422), f"{method} {path} {id_}: {await answer.text()}"
-                        answers.append((answer.status, (await answer.text()).replace(id_, "x")))
-            assert len(set(answers)) == 1, f"{method} {path}: {set(answers)}"
+async def test_ids_of_another_organization_are_as_unknown_as_any(place: Place):
+    loop, callers = place.loop, place.callers
+    model = await loop.json("POST", f"/{OTHERS}/projects/{SECRET}/models/mocked", data=files_form([("a.bin", b"1")]))
+    token = next(
+        entry["id"]
+        for entry in (await json_of(callers["admin"], "/api/tokens"))["tokens"]
+        if entry["organization"] == OTHERS
+    )
+    p = f"/api/{OURS}/projects/{DEMO}"
+    for method, path, body in (
+        ("PUT", f"{p}/deployment/target", {"model_uuid": "{id}"}),
+        ("GET", f"{p}/models/{{id}}/mocked/file", None),
+        ("PUT", f"{p}/models/{{id}}/other/file", None),
+        ("DELETE", "/api/tokens/{id}", None),
+        ("GET", "/api/users/{id}", None),
+        ("PATCH", "/api/users/{id}", {}),
+        ("DELETE", "/api/users/{id}", None),
+        ("POST", "/api/tokens", {"name": "n", "kind": "node", "organization": "{id}"}),
+        ("POST", "/api/users", {"name": "n@x", "password": PASSWORD, "organizations": {"{id}": "viewer"}}),
+        ("PATCH", "/api/users/viewer", {"organizations": {"{id}": "viewer"}}),
+        ("GET", "/api/events?organization={id}", None),
+    ):
+        answers = []
+        for known, unknown in ((model["id"], "x"), (token, "x"), ("stranger", "x"), (OTHERS, "x")):
+            for id_ in (known, unknown):
+                given = {"json": filled(body, id_)} if body is not None else {}
+                async with callers["owner"].request(method, path.replace("{id}", id_), **given) as answer:
+                    assert answer.status in (404, 422), f"{method} {path} {id_}: {await answer.text()}"
+                    answers.append((answer.status, (await answer.text()).replace(id_, "x")))
+        assert len(set(answers)) == 1, f"{method} {path}: {set(answers)}"
 
 
 @asynccontextmanager
 async def callers_of(loop: RunningLoop) -> AsyncIterator[dict[str, ClientSession]]:
-    """Everybody by their roles in `ours`, with its project `demo`; `others` has the project `secret` and a `stranger`."""
+    """Everybody by their roles in `ours`, with its project `demo`; `others` has a project `secret`, a `stranger`."""
     await loop.json("POST", f"/{OURS}/projects", json={"project_id": DEMO})
     await loop.json("POST", f"/{OTHERS}/projects", json={"project_id": SECRET})
     people = {"user": {}, "stranger": {OTHERS: "owner"}} | {role: {OURS: role} for role in MEMBERS}
@@ -269,8 +298,8 @@ def filled(value: Any, id_: str) -> Any:
             return value
 
 
-def renamed(text: str) -> str:
-    return text.replace(NOWHERE, OTHERS)
+async def gathered(asked: Mapping[str, Awaitable[tuple[int, str]]]) -> dict[str, tuple[int, str]]:
+    return dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
 
 
 def is_unknown(text: str) -> bool:
