@@ -25,6 +25,8 @@ def main() -> None:
     options = _parser().parse_args()
     figures = uvloop.run(measure(options.case or list(CASES), is_quick=options.quick))
     report.write(options.output, figures)
+    if options.readme:
+        options.readme.write_text(report.into(options.readme.read_text(), report.table_of(figures)))
     print(f"\nwritten: {options.output}/figures.md, {options.output}/figures.json")
 
 
@@ -52,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output", type=Path, default=Path("bench_output"), help="folder for the table and raw figures"
     )
+    parser.add_argument("--readme", type=Path, metavar="FILE", help="put the table into this file, between its marks")
     return parser
 
 

@@ -36,7 +36,7 @@ class Goal:
 
     def text(self, unit: str) -> str:
         sign = "≤" if self.is_limit else "≥"
-        parts = [f"{sign} {self.ratio:g}×"] if self.ratio is not None else []
+        parts = [f"{sign} {times(self.ratio)}"] if self.ratio is not None else []
         parts += [f"{sign} {self.value:g} {unit}"] if self.value is not None else []
         return ", ".join(parts)
 
@@ -72,6 +72,17 @@ class Figure:
     @property
     def is_met(self) -> bool | None:
         return self.goal.is_met(self.ratio, statistics.median(self.values[Who.OURS]))
+
+
+def times(ratio: float) -> str:
+    """A ratio as people say it.
+
+    >>> times(2.345), times(234.5), times(0.25), times(0.001)
+    ('2.35×', '234×', '0.25×', '1/1000')
+    """
+    if ratio < 0.1:
+        return f"1/{1 / ratio:.0f}"
+    return f"{ratio:.0f}×" if ratio >= 100 else f"{ratio:.3g}×"
 
 
 def p99(values: Sequence[float]) -> float:

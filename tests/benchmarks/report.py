@@ -12,18 +12,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from .figures import Figure, Who
+from .figures import Figure, Who, times
 
 HEADER = (
     "| what | ours | 0.27 | ratio | bare server | goal | |\n"
     "|---|---|---|---|---|---|---|"
 )  # fmt: skip
 
+BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+
 
 def row(figure: Figure) -> str:
     """One row; a p99 of requests stands in brackets."""
     verdict = {True: "met", False: "**short**", None: "–"}[figure.is_met]
-    ratio = "–" if figure.ratio is None else f"{_number(figure.ratio)}×"
+    ratio = "–" if figure.ratio is None else times(figure.ratio)
     shown = [_shown(figure, who) for who in (Who.OURS, Who.THEIRS)]
     cells = [figure.what, *shown, ratio, _shown(figure, Who.BARE), figure.goal.text(figure.unit), verdict]
     return f"| {' | '.join(cells)} |"
@@ -36,12 +38,26 @@ def markdown(figures: Iterable[Figure]) -> str:
     return "\n".join([HEADER, *map(row, figures), *([""] if notes else []), *notes, ""])
 
 
+def table_of(figures: dict[str, list[Figure]]) -> str:
+    """The table of all cases."""
+    return markdown(figure for found in figures.values() for figure in found)
+
+
 def write(folder: Path, figures: dict[str, list[Figure]]) -> None:
     """`figures.md` and `figures.json` in this folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "figures.md").write_text(markdown(figure for found in figures.values() for figure in found))
+    (folder / "figures.md").write_text(table_of(figures))
     cases = {name: [_raw(figure) for figure in found] for name, found in figures.items()}
     (folder / "figures.json").write_text(json.dumps({"machine": _machine(), "cases": cases}, indent=1) + "\n")
+
+
+def into(text: str, table: str) -> str:
+    """This text with the table between its two marks."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"there is no place for the table: the lines {BEGIN} and {END} are missing")
+    return f"{before}{BEGIN}\n{table}{END}{after}"
 
 
 def _shown(figure: Figure, who: Who) -> str:

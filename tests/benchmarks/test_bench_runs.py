@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import doctest
 import math
 from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import report
+from tests.benchmarks import figures, report
 from tests.benchmarks.event_load import burst as event_burst
 from tests.benchmarks.figures import Figure, Goal, Who
 from tests.benchmarks.rest_load import Burst, burst, detect_request
@@ -58,3 +59,9 @@ def test_the_table_shows_what_was_found():
     assert "| a | 1234 /s (1 ms) | 100 /s | 12.3× | – | ≥ 3× | met |" in shown
     assert shown.endswith("- a: b\n")
     assert math.isclose(figure.ratio or 0, 12.34)
+    readme = f"before {report.BEGIN} old {report.END} after"
+    assert report.into(readme, "new ") == f"before {report.BEGIN}\nnew {report.END} after"
+
+
+def test_examples():
+    assert doctest.testmod(figures) == (0, 2)
