@@ -18,6 +18,7 @@ from .detectors import detectors
 from .doctor import doctor
 from .exit_status import exit_status_help, exit_status_of
 from .export import export
+from .images import images
 from .import_ import import_
 from .models import models
 from .outbox import outbox
@@ -55,6 +56,7 @@ app.command()(upload)
 app.command("import")(import_)
 app.command()(export)
 app.add_typer(models, name="models")
+app.add_typer(images, name="images")
 app.add_typer(outbox, name="outbox")
 app.add_typer(projects, name="projects")
 app.add_typer(categories, name="categories")

@@ -1,0 +1,250 @@
+"""`learning-loop images`: list, show, move, tag, delete and restore the images of a project."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .image_choice import Images, choice_of
+from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
+from .output import AsJson, print_json, stderr, stdout
+
+if TYPE_CHECKING:
+    from ..client.loop import LoopClient
+    from ..settings import LoopSettings
+    from .image_choice import Choice
+
+images = typer.Typer(help="List, move, tag, delete and restore images of a project.", no_args_is_help=True)
+
+AT_ONCE = 1000
+
+All = Annotated[bool, typer.Option("--all", help="All images of the project.")]
+Sort = Annotated[
+    str, typer.Option("--sort", help="`arrival`, `changed` or `created`, with a minus the other way round.")
+]
+Work = Callable[["LoopClient", Mapping[str, int]], Awaitable[object]]
+
+
+@images.command("list")
+def list_images(
+    chosen: Images = None,
+    sort: Sort = "-arrival",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="So many at most.")] = 50,
+    host: Host = None,
+    username: Username = None,
+    password: Password = None,
+    organization: Organization = None,
+    project: Project = None,
+    as_json: AsJson = False,
+) -> None:
+    """List images, the last first, and say how many there are by state."""
+    choice = choice_of(chosen)
+    settings = loop_settings(host, username, password, organization, project)
+
+    async def ask() -> tuple[list[dict[str, Any]], dict[str, int]]:
+        async with loop_client(settings) as loop:
+            records = []
+            async for record in choice.records(loop, sort=sort):
+                records.append(record.data)
+                if len(records) == limit:
+                    break
+            return records, (await loop.images.counts()).state
+
+    records, states = asyncio.run(ask())
+    if as_json:
+        print_json(records)
+        return
+    from rich.table import Table
+
+    table = Table("id", "state", "set", "tags", "source", "created", "received", "by")
+    for record in records:
+        cells = [record[name] for name in ("id", "state", "set")]
+        cells += [", ".join(record["tags"]), record["source"], record["created"], record["received"][:19]]
+        table.add_row(*(cell or "-" for cell in cells), record["changed_by"] or "-")
+    stdout().print(table if records else f"no such images in {settings.organization}/{settings.project}")
+    in_states = ", ".join(f"{count} {state}" for state, count in states.items())
+    stdout().print(f"{len(records)} shown; in the project: {in_states or 'none'}")
+
+
+@images.command("ids")
+def list_ids(
+    chosen: Images = None,
+    sort: Sort = "arrival",
+    host: Host = None,
+    username: Username = None,
+    password: Password = None,
+    organization: Organization = None,
+    project: Project = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the ids of images, one per line, to be used by other programs."""
+    choice = choice_of(chosen)
+    settings = loop_settings(host, username, password, organization, project)
+
+    async def ask() -> list[str]:
+        async with loop_client(settings) as loop:
+            return [record.id async for record in choice.records(loop, sort=sort, fields="ids")]
+
+    ids = asyncio.run(ask())
+    if as_json:
+        print_json(ids)
+    else:
+        for image_id in ids:
+            typer.echo(image_id)
+
+
+@images.command("show")
+def show_image(
+    image_id: Annotated[str, typer.Argument(help="Id of the image.")],
+    host: Host = None,
+    username: Username = None,
+    password: Password = None,
+    organization: Organization = None,
+    project: Project = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is known about an image."""
+    settings = loop_settings(host, username, password, organization, project)
+
+    async def ask() -> dict[str, Any]:
+        async with loop_client(settings) as loop:
+            return (await loop.images.get(image_id)).data
+
+    record = asyncio.run(ask())
+    if as_json:
+        print_json(record)
+        return
+    from rich.table import Table
+
+    table = Table("field", "value")
+    for name, value in record.items():
+        is_list = name.endswith(("_annotations", "_detections"))
+        text = f"{len(value)}: {_categories_in(value)}" if is_list and value else str(value)
+        if name != "classification_annotation" and (value or not is_list):
+            table.add_row(name, text)
+    stdout().print(table)
+
+
+@images.command("move")
+def move_images(
+    chosen: Images = None,
+    state: Annotated[str | None, typer.Option("--to-state", help="`inbox`, `annotate`, `review`, …")] = None,
+    set_: Annotated[str | None, typer.Option("--to-set", help="`train`, `val` or `test`.")] = None,
+    everything: All = False,
+    host: Host = None,
+    username: Username = None,
+    password: Password = None,
+    organization: Organization = None,
+    project: Project = None,
+    as_json: AsJson = False,
+) -> None:
+    """Move images to a state or a set."""
+    if state is None and set_ is None:
+        raise typer.BadParameter("give --to-state or --to-set", param_hint="--to-state")
+    choice = choice_of(chosen, everything=everything)
+    settings = loop_settings(host, username, password, organization, project)
+    _change(settings, choice, "moved", as_json, state=state, set=set_)
+
+
+@images.command("tag")
+def tag_images(
+    chosen: Images = None,
+    add: Annotated[list[str] | None, typer.Option("--add", help="A tag to add; may be repeated.")] = None,
+    remove: Annotated[list[str] | None, typer.Option("--remove", help="A tag to take away.")] = None,
+    everything: All = False,
+    host: Host = None,
+    username: Username = None,
+    password: Password = None,
+    organization: Organization = None,
+    project: Project = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add tags to images, or take them away."""
+    if not add and not remove:
+        raise typer.BadParameter("give --add or --remove", param_hint="--add")
+    choice = choice_of(chosen, everything=everything)
+    settings = loop_settings(host, username, password, organization, project)
+    _change(settings, choice, "tagged", as_json, add_tags=add or (), remove_tags=remove or ())
+
+
+@images.command("delete")
+def delete_images(
+    chosen: Images = None,
+    everything: All = False,
+    host: Host = None,
+    username: Username = None,
+    password: Password = None,
+    organization: Organization = None,
+    project: Project = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete images; they can be restored until their grace period ends."""
+
+    async def work(loop: LoopClient, versions: Mapping[str, int]) -> object:
+        return await loop.images.delete(versions)
+
+    choice = choice_of(chosen, everything=everything)
+    _run(loop_settings(host, username, password, organization, project), choice, "deleted", as_json, work)
+
+
+@images.command("restore")
+def restore_images(
+    chosen: Images = None,
+    everything: All = False,
+    host: Host = None,
+    username: Username = None,
+    password: Password = None,
+    organization: Organization = None,
+    project: Project = None,
+    as_json: AsJson = False,
+) -> None:
+    """Restore deleted images."""
+
+    async def work(loop: LoopClient, versions: Mapping[str, int]) -> object:
+        return await loop.images.restore(versions)
+
+    choice = choice_of(chosen, everything=everything, deleted="only")
+    _run(loop_settings(host, username, password, organization, project), choice, "restored", as_json, work)
+
+
+def _change(settings: LoopSettings, choice: Choice, done: str, as_json: bool, **change: Any) -> None:
+    async def work(loop: LoopClient, versions: Mapping[str, int]) -> object:
+        from ..client.images import ImageChange
+
+        return await loop.images.change(
+            [ImageChange(id=image_id, version=version, **change) for image_id, version in versions.items()]
+        )
+
+    _run(settings, choice, done, as_json, work)
+
+
+def _run(settings: LoopSettings, choice: Choice, done: str, as_json: bool, work: Work) -> None:
+    """Do the work for all images chosen, a thousand at a time, all of these or none; say how far it came."""
+    count = 0
+
+    async def run() -> None:
+        nonlocal count
+        async with loop_client(settings) as loop:
+            found = [record async for record in choice.records(loop, fields="ids")]
+            versions = iter([(record.id, record.version or 1) for record in found])
+            while some := dict(islice(versions, AT_ONCE)):
+                await work(loop, some)
+                count += len(some)
+                status.update(f"{count} of {len(found)} images {done} ...")
+
+    try:
+        with stderr().status("looking for images ...") as status:
+            asyncio.run(run())
+    finally:
+        if as_json:
+            print_json({done: count})
+        else:
+            stdout().print(f"{count} image{'' if count == 1 else 's'} {done}")
+
+
+def _categories_in(entries: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(sorted({str(entry.get("category_name")) for entry in entries}))
