@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .exit_status import ExitStatus
-from .loop_folder import Data, contents_bar, loop_folder_settings
+from .loop_folder import Data, loop_folder_settings, working_on_files
 from .output import AsJson, print_json, stderr, stdout
 
 
@@ -30,7 +30,7 @@ def backup(
     file = sqlite_file(settings.database_url or sqlite_url(folder))
     if file is None:
         raise SettingError("LOOP_DATABASE_URL names a database server: use its own tool (pg_dump), and copy blobs/")
-    with contents_bar(f"backing up {folder}") as progress:
+    with working_on_files(f"backing up {folder}") as progress:
         report = back_up(file, folder / "blobs", target.absolute(), link=link, on_progress=progress)
     if as_json:
         print_json(report)
@@ -57,7 +57,7 @@ def restore(
     if settings.database_url:
         raise SettingError("LOOP_DATABASE_URL is set, but a backup has its own database; unset it, then restore")
     folder = settings.data_folder.absolute()
-    with contents_bar(f"restoring {folder}") as progress:
+    with working_on_files(f"restoring {folder}") as progress:
         report = restore_folder(source.absolute(), folder, on_progress=progress)
     if as_json:
         print_json(report)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from .exit_status import ExitStatus
-from .loop_folder import Data, contents_bar, loop_folder_settings
+from .loop_folder import Data, loop_folder_settings, working_on_files
 from .output import AsJson, print_json, stdout
 
 
@@ -26,7 +26,7 @@ def check(
     settings = loop_folder_settings(data)
     from ..loop_server.check import Check
 
-    with contents_bar(f"looking through {settings.data_folder}") as progress:
+    with working_on_files(f"looking through {settings.data_folder}") as progress:
         look = Check(settings=settings, repair=repair, quick=quick, backup=backup, on_progress=progress)
         report = asyncio.run(look.run())
     left = [finding for finding in report.findings if not finding.repaired]

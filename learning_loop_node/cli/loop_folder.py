@@ -35,10 +35,18 @@ def loop_folder_settings(data: Path | None) -> LoopServerSettings:
 
 
 @contextmanager
-def contents_bar(text: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar; what it gives is told how many of how many contents are done."""
+def working_on_files(text: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar; what it gives is told how many of how many contents are done.
+
+    `SettingError` names a file that cannot be read or written.
+    """
     from rich.progress import Progress
 
-    with Progress(console=stderr(), transient=True) as progress:
-        task = progress.add_task(text, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+    from ..errors import SettingError
+
+    try:
+        with Progress(console=stderr(), transient=True) as progress:
+            task = progress.add_task(text, total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
+    except OSError as error:
+        raise SettingError(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}") from error

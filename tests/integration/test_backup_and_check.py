@@ -294,6 +294,9 @@ async def test_the_commands(data: Path, tmp_path: Path):
     assert (await run("check", "--data", new, "--repair", "--backup", target)).exit_code == ExitStatus.OK
     assert (await run("check", "--data", new, "--json")).exit_code == ExitStatus.OK
     assert (await run("check", "--data", tmp_path / "nothing")).exit_code == ExitStatus.USAGE
+    (tmp_path / "file").write_text("no folder")
+    result = await run("backup", tmp_path / "file", "--data", data)
+    assert (result.exit_code, f"{tmp_path}/file" in result.stderr) == (ExitStatus.USAGE, True), result.output
 
 
 async def looked_through(data: Path, **options: Any) -> CheckReport:

@@ -50,7 +50,8 @@ async def database(url: str) -> AsyncIterator[Database]:
 
 async def test_the_migrated_schema_is_that_of_the_tables(database: Database, url: str):
     def differences(connection: Connection) -> list[object]:
-        return compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), Table.metadata)
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, Table.metadata))
 
     engine = create_async_engine(url)
     async with engine.connect() as connection:
