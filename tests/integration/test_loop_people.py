@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from learning_loop_node.client.detector import DetectorClient
 from learning_loop_node.client.http import LoopHttp
 from learning_loop_node.client.loop import LoopClient
 from learning_loop_node.errors import (
@@ -22,8 +23,10 @@ from learning_loop_node.errors import (
     RefusedError,
 )
 from learning_loop_node.settings import LoopSettings
-from tests.builders import jpeg
+from tests.builders import jpeg, make_settings
 from tests.loop import ORGANIZATION, PROJECT, P, RunningLoop, images_form, running_loop
+from tests.nodes import running_node
+from tests.polling import until
 
 PASSWORD = "long enough"
 CLOSED = {"require_node_token": True}
@@ -207,6 +210,31 @@ async def test_a_node_with_a_token_does_its_work_at_a_closed_loop(tmp_path: Path
             await admin.tokens.revoke(made.id)
             with pytest.raises(NotAuthenticatedError, match="revoked"):
                 await node.deployment.target()
+
+
+async def test_a_whole_detector_needs_nothing_but_its_token(tmp_path: Path):
+    async with running_loop(tmp_path, **CLOSED) as loop, client_of(loop, "admin", "secret") as admin:
+        await loop.create_project()
+        await loop.push_model(deploy=True)
+        made = await admin.tokens.add_node("robot", ORGANIZATION, PROJECT)
+        settings = make_settings(
+            tmp_path / "robot",
+            loop=LoopSettings(host=loop.host, token=SecretStr(made.token), organization=ORGANIZATION, project=PROJECT),
+        )
+        async with running_node(tmp_path / "robot", has_model=False, settings=settings) as node:
+
+            async def works() -> bool:
+                reports = await admin.detectors.list()
+                return bool(reports) and reports[0].runs_deployed is True
+
+            await until(works)
+            async with DetectorClient(node.url) as detector:
+                await detector.upload([jpeg()])
+
+            async def has_arrived() -> bool:
+                return bool(await loop.image_ids())
+
+            await until(has_arrived)
 
 
 async def test_a_token_as_password_lets_programs_in_that_know_only_a_login(tmp_path: Path):

@@ -21,7 +21,7 @@ from tests.loop import RunningLoop, files_form, running_loop
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OURS, OTHERS, NOWHERE = "ours", "others", "nowhere"
-DEMO, SECRET, MISSING = "demo", "secret", "missing"
+DEMO, NEIGHBOUR, SECRET, MISSING = "demo", "neighbour", "secret", "missing"
 PASSWORD = "long enough"
 
 MEMBERS = ("viewer", "annotator", "maintainer", "owner")
@@ -168,21 +168,22 @@ async def test_nobody_learns_what_is_in_another_organization(place: Place):
 
 async def test_a_node_of_one_project_learns_nothing_of_its_neighbours(place: Place):
     loop, callers = place.loop, place.callers
-    await loop.json("POST", f"/{OURS}/projects", json={"project_id": "neighbour"})
     for endpoint in endpoints_of(loop):
         if P in endpoint:
-            there = await answer_of(callers["node"], endpoint, OURS, "neighbour")
+            there = await answer_of(callers["node"], endpoint, OURS, NEIGHBOUR)
             missing = await answer_of(callers["node"], endpoint, OURS, MISSING)
             assert there[0] == 404, endpoint
-            assert there == (missing[0], missing[1].replace(MISSING, "neighbour")), endpoint
+            assert there == (missing[0], missing[1].replace(MISSING, NEIGHBOUR)), endpoint
 
 
 async def test_without_a_login_a_closed_loop_tells_nothing(tmp_path: Path):
-    async with running_loop(tmp_path, require_node_token=True) as loop, callers_of(loop) as callers:
-        for endpoint in endpoints_of(loop):
-            if ENDPOINTS[endpoint] != "free":
-                for name in ("nobody", "guest"):
-                    assert (await answer_of(callers[name], endpoint, OURS, DEMO))[0] == 401, f"{name} {endpoint}"
+    async with running_loop(tmp_path, require_node_token=True) as loop:
+        await loop.json("POST", f"/{OURS}/projects", json={"project_id": DEMO})
+        for cookies in ({}, {"loop_session": "guest"}):
+            async with ClientSession(loop.url, cookies=cookies) as client:
+                for endpoint in endpoints_of(loop):
+                    if ENDPOINTS[endpoint] != "free":
+                        assert (await answer_of(client, endpoint, OURS, DEMO))[0] == 401, f"{cookies} {endpoint}"
 
 
 async def test_lists_show_what_is_one_s_own(place: Place):
@@ -192,7 +193,9 @@ async def test_lists_show_what_is_one_s_own(place: Place):
         for name, client in callers.items()
         if name not in ("nobody", "guest")
     }
-    assert projects == {"user": [], "admin": [SECRET, DEMO]} | {name: [DEMO] for name in (*NODES, *MEMBERS)}
+    ours = [DEMO, NEIGHBOUR]
+    everywhere = dict.fromkeys(("organization_node", *MEMBERS), ours)
+    assert projects == everywhere | {"user": [], "node": [DEMO], "admin": [SECRET, *ours]}
     users = [entry["name"] for entry in (await json_of(callers["owner"], "/api/users"))["users"]]
     assert users == sorted(MEMBERS)
     tokens = {
@@ -237,6 +240,7 @@ async def test_ids_of_another_organization_are_as_unknown_as_any(place: Place):
 async def callers_of(loop: RunningLoop) -> AsyncIterator[dict[str, ClientSession]]:
     """Everybody by their roles in `ours`, with its project `demo`; `others` has a project `secret`, a `stranger`."""
     await loop.json("POST", f"/{OURS}/projects", json={"project_id": DEMO})
+    await loop.json("POST", f"/{OURS}/projects", json={"project_id": NEIGHBOUR})
     await loop.json("POST", f"/{OTHERS}/projects", json={"project_id": SECRET})
     people = {"user": {}, "stranger": {OTHERS: "owner"}} | {role: {OURS: role} for role in MEMBERS}
     for name, organizations in people.items():

@@ -16,6 +16,7 @@ from learning_loop_node.errors import (
     LoopError,
     LoopRefusedError,
     LoopUnreachableError,
+    NotAuthenticatedError,
     NotFoundError,
     SettingError,
     TransferBrokenError,
@@ -312,3 +313,42 @@ def body_of(kind: str) -> object:
     writer = MultipartWriter("form-data")
     writer.append(b"content", {"Idempotency-Key": "1"}).set_content_disposition("form-data", name="files")
     return writer
+
+
+async def test_a_token_is_sent_with_everything_and_wins_over_a_login(server: StandIn) -> None:
+    seen = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append(request.headers.get("Authorization"))
+        return web.json_response({})
+
+    server.on("GET /api/things", answer)
+    settings = LoopSettings(host=server.host, username="ada", password=SecretStr("secret"), token=SecretStr("t0ken\n"))
+    async with LoopHttp(settings) as http:
+        for login in Login:
+            await http.json("GET", "/things", login=login)
+        await http.ensure_login(anew=True)
+    assert seen == ["Bearer t0ken"] * len(Login)
+    assert server.count("POST /api/login") == 0
+
+
+async def test_a_token_that_is_refused_is_not_tried_again(server: StandIn) -> None:
+    server.on("GET /api/things", web.json_response({"detail": "revoked", "code": "not_authenticated"}, status=401))
+    async with LoopHttp(LoopSettings(host=server.host, token=SecretStr("t0ken"))) as http:
+        with pytest.raises(NotAuthenticatedError, match="revoked"):
+            await http.json("GET", "/things")
+    assert server.requests == ["GET /api/things"]
+
+
+async def test_a_token_stays_with_the_loop_and_out_of_the_log(
+    server: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with stand_in() as elsewhere:
+        moved = web.Response(status=307, headers={"Location": f"http://{elsewhere.host}/api/things"})
+        server.on("GET /api/things", moved)
+        settings = LoopSettings(host=server.host, token=SecretStr("t0ken"))
+        async with LoopHttp(settings) as http:
+            with pytest.raises(LoopRefusedError, match="LOOP_HOST"):
+                await http.json("GET", "/things")
+        assert elsewhere.requests == []
+    assert "t0ken" not in caplog.text + repr(settings)

@@ -16,9 +16,7 @@ from learning_loop_node.loop_server.storage.database import FILE_NAME, Database,
 from learning_loop_node.loop_server.storage.migration import back_up
 from learning_loop_node.loop_server.storage.tables import Table
 
-ADD_USER = (
-    "INSERT INTO users (id, name, password_hash, role, created) VALUES ('1', 'a', 'x', 'ADMIN', '2026-01-01')"
-)
+ADD_USER = "INSERT INTO users (id, name, password_hash, role, created) VALUES ('1', 'a', 'x', 'ADMIN', '2026-01-01')"
 
 
 async def test_the_migrated_schema_is_that_of_the_tables(tmp_path: Path):
