@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic import TypeAdapter
 
 _ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
 
@@ -27,6 +28,23 @@ ERROR_SCHEMA: dict[str, Any] = {
 }
 
 
+NOT_READY: dict[str, Any] = {
+    "description": "Not ready; `missing` says what is missing, and why.",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["status", "missing"],
+                "properties": {
+                    "status": {"const": "not ready"},
+                    "missing": {"type": "object", "additionalProperties": {"type": "string"}},
+                },
+            }
+        }
+    },
+}
+
+
 def extend_openapi(app: FastAPI, extend: Callable[[dict[str, Any]], None]) -> None:
     """Let this function add to the document whenever it is asked for; it must be able to do so more than once."""
     generate = app.openapi
@@ -37,6 +55,13 @@ def extend_openapi(app: FastAPI, extend: Callable[[dict[str, Any]], None]) -> No
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+
+
+def schema_of(kind: Any, document: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a type; what it refers to is added to the document."""
+    schema = TypeAdapter(kind).json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
+    document.setdefault("components", {}).setdefault("schemas", {}).update(schema.pop("$defs", {}))
+    return schema
 
 
 def add_error_schema(document: dict[str, Any]) -> None:

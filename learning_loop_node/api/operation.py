@@ -34,14 +34,15 @@ async def read_nothing(_request: Request) -> Nothing:
 class Http(Generic[R, A]):
     """Where and how an operation is found over HTTP.
 
-    `read` turns the request into the typed one, `reply` the result into the response. `openapi` is what the generated
-    documentation says about the body and the answers.
+    `read` turns the request into the typed one, `reply` the result into the response. `answer` is the type of what is
+    then in the body, and `openapi` what the generated documentation says beyond that.
     """
 
     method: str
     path: str
     read: Callable[[Request], Awaitable[R]]
     reply: Callable[[A], Response] = json_reply
+    answer: Any = None
     openapi: dict[str, Any] = field(default_factory=dict)
 
 

@@ -13,9 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..errors import NodeError
-from .openapi import ERROR_ANSWERS, add_error_schema, extend_openapi
+from .openapi import ERROR_ANSWERS, add_error_schema, extend_openapi, schema_of
 from .operation import Endpoint, Operation
-from .replies import error_reply, outcome_of
+from .replies import error_reply, outcome_of, text_reply
 from .traffic import CANCELLED, OK, Traffic
 
 
@@ -35,13 +35,12 @@ def add_operations(app: FastAPI, operations: Iterable[Operation[Any, Any]], traf
     Plain routes spare the request what a typed FastAPI route costs, which is more than half of a small request.
     """
     traffic = traffic or Traffic()
-    described: dict[str, dict[str, Any]] = {}
+    described = []
     for operation in operations:
-        if operation.http is None:
-            continue
-        http = operation.http
-        app.router.routes.append(Route(http.path, _endpoint_of(operation, traffic), methods=[http.method]))
-        described.setdefault(http.path, {})[http.method.lower()] = _description_of(operation)
+        if operation.http is not None:
+            http = operation.http
+            app.router.routes.append(Route(http.path, _endpoint_of(operation, traffic), methods=[http.method]))
+            described.append(operation)
     _describe_in_openapi(app, described)
 
 
@@ -81,23 +80,29 @@ def _endpoint_of(operation: Operation[Any, Any], traffic: Traffic) -> Callable[[
     return endpoint
 
 
-def _description_of(operation: Operation[Any, Any]) -> dict[str, Any]:
+def _describe_in_openapi(app: FastAPI, operations: Iterable[Operation[Any, Any]]) -> None:
+    def extend(document: dict[str, Any]) -> None:
+        add_error_schema(document)
+        for operation in operations:
+            assert operation.http is not None
+            methods = document.setdefault("paths", {}).setdefault(operation.http.path, {})
+            methods[operation.http.method.lower()] = _description_of(operation, document)
+
+    extend_openapi(app, extend)
+
+
+def _description_of(operation: Operation[Any, Any], document: dict[str, Any]) -> dict[str, Any]:
     http = operation.http
     assert http is not None
+    done: dict[str, Any] = {"description": "Done."}
+    if http.answer is not None:
+        kind = "text/plain" if http.reply is text_reply else "application/json"
+        done["content"] = {kind: {"schema": schema_of(http.answer, document)}}
     entry: dict[str, Any] = {
         "summary": operation.summary,
         "operationId": f"{http.method.lower()}_{http.path.strip('/').replace('/', '_')}",
-        "responses": {"200": {"description": "Done."}} | {str(key): value for key, value in ERROR_ANSWERS.items()},
     }
     if operation.event:
         entry["description"] = f"The same as the Socket.IO event `{operation.event}`."
-    return entry | http.openapi
-
-
-def _describe_in_openapi(app: FastAPI, described: dict[str, dict[str, Any]]) -> None:
-    def extend(document: dict[str, Any]) -> None:
-        for path, methods in described.items():
-            document.setdefault("paths", {}).setdefault(path, {}).update(methods)
-        add_error_schema(document)
-
-    extend_openapi(app, extend)
+    errors = {str(status): answer for status, answer in ERROR_ANSWERS.items()}
+    return entry | http.openapi | {"responses": {"200": done} | errors | http.openapi.get("responses", {})}

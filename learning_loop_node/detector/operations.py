@@ -42,7 +42,13 @@ def detector_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
             request=DetectRequest,
             run=actions.detect,
             summary="Detect in one image",
-            http=Http(method="POST", path="/detect", read=readers.detect_form, openapi=_form("file", DETECT_OPTIONS)),
+            http=Http(
+                method="POST",
+                path="/detect",
+                read=readers.detect_form,
+                answer=ImageMetadata,
+                openapi=_form("file", DETECT_OPTIONS),
+            ),
             event="detect",
             read_event=readers.detect_event,
         ),
@@ -62,6 +68,7 @@ def detector_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
                 path="/upload",
                 read=readers.upload_form,
                 reply=lambda _: json_reply([200, "OK"]),
+                answer=list[int | str],
                 openapi=_form("files", UPLOAD_OPTIONS, is_list=True),
             ),
             event="upload",
@@ -78,14 +85,14 @@ def detector_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
             request=Nothing,
             run=actions.about,
             summary="State, model and modes of the detector",
-            http=Http(method="GET", path="/about", read=read_nothing),
+            http=Http(method="GET", path="/about", read=read_nothing, answer=AboutResponse),
             event="about",
         ),
         Operation(
             request=Nothing,
             run=actions.model_version,
             summary="Model versions: current, wanted, deployed by the loop, on this machine",
-            http=Http(method="GET", path="/model_version", read=read_nothing),
+            http=Http(method="GET", path="/model_version", read=read_nothing, answer=ModelVersionResponse),
             event="get_model_version",
         ),
         Operation(
@@ -101,7 +108,7 @@ def detector_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
             request=Nothing,
             run=actions.operation_mode,
             summary="What the detector may be interrupted for",
-            http=Http(method="GET", path="/operation_mode", read=read_nothing, reply=text_reply),
+            http=Http(method="GET", path="/operation_mode", read=read_nothing, reply=text_reply, answer=OperationMode),
         ),
         Operation(
             request=ModeRequest,
@@ -113,7 +120,7 @@ def detector_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
             request=Nothing,
             run=actions.outbox_mode,
             summary="Whether the outbox drains to the loop",
-            http=Http(method="GET", path="/outbox_mode", read=read_nothing, reply=text_reply),
+            http=Http(method="GET", path="/outbox_mode", read=read_nothing, reply=text_reply, answer=OutboxMode),
             event="get_outbox_mode",
             reply_event=lambda mode: {"outbox_mode": mode.value},
         ),
@@ -165,7 +172,7 @@ def detector_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
             request=Nothing,
             run=actions.counts,
             summary="What was detected, kept, sent and dropped since the start",
-            http=Http(method="GET", path="/status", read=read_nothing),
+            http=Http(method="GET", path="/status", read=read_nothing, answer=dict[str, Any]),
             event="status",
         ),
     ]
@@ -261,7 +268,7 @@ class Actions:
 
 
 def _put(path: str) -> Http[ModeRequest, None]:
-    return Http(method="PUT", path=path, read=read_mode, reply=_reply_ok, openapi=TEXT_BODY)
+    return Http(method="PUT", path=path, read=read_mode, reply=_reply_ok, answer=str, openapi=TEXT_BODY)
 
 
 def _reply_ok(_: object) -> Response:

@@ -64,7 +64,7 @@ def operation_id(route: APIRoute) -> str:
 
 def describe_loop(app: FastAPI, loop: Loop, endpoints: Iterable[Endpoint]) -> None:
     """Add to the OpenAPI document of the application what its endpoints have in common."""
-    rows = list(endpoints)
+    rows = [row for row in endpoints if row.options.get("include_in_schema", True)]
 
     def extend(document: dict[str, Any]) -> None:
         document.setdefault("components", {})["securitySchemes"] = LOGINS

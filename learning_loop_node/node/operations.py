@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..api.openapi import NOT_READY
 from ..api.operation import Http, Nothing, Operation, read_nothing
 from ..api.replies import json_reply, metrics_reply
 from ..errors import BadModeError, InvalidRequestError, TooLargeError
@@ -42,25 +43,32 @@ def node_operations(node: Node) -> list[Operation[Any, Any]]:
             request=bool,
             run=set_debug_logging,
             summary="Switch debug logging `on` or `off`",
-            http=Http(method="PUT", path="/debug_logging", read=read_switch, openapi=TEXT_BODY),
+            http=Http(method="PUT", path="/debug_logging", read=read_switch, answer=str, openapi=TEXT_BODY),
         ),
         Operation(
             request=bool,
             run=set_connection,
             summary="Let the node talk to the loop (`on`) or leave it alone (`off`)",
-            http=Http(method="PUT", path="/socketio", read=read_switch, openapi=TEXT_BODY),
+            http=Http(method="PUT", path="/socketio", read=read_switch, answer=str, openapi=TEXT_BODY),
         ),
         Operation(
             request=Nothing,
             run=tell_alive,
             summary="Whether the process is alive",
-            http=Http(method="GET", path="/healthz", read=read_nothing),
+            http=Http(method="GET", path="/healthz", read=read_nothing, answer=dict[str, Any]),
         ),
         Operation(
             request=Nothing,
             run=tell_ready,
             summary="Whether the node can do its work; 503 names what is missing",
-            http=Http(method="GET", path="/readyz", read=read_nothing, reply=_reply_ready),
+            http=Http(
+                method="GET",
+                path="/readyz",
+                read=read_nothing,
+                reply=_reply_ready,
+                answer=dict[str, Any],
+                openapi={"responses": {"503": NOT_READY}},
+            ),
         ),
         Operation(
             request=str,

@@ -10,7 +10,7 @@ from .confined import Outcome, run_confined
 from .images import CORPUS, Hostile, truncated
 
 SLOWEST_S = 2.0
-GROWTH_OF_LARGE_MIB = 600.0
+GROWTH_OF_LARGE_MIB = 800.0
 LONGEST_REASON = 400
 
 pytestmark = pytest.mark.timeout(900)

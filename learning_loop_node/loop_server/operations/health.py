@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from ...api.openapi import NOT_READY
 from ...api.operation import Endpoint
 from ...api.replies import json_reply
 from ..loop import Loop
@@ -28,11 +29,11 @@ def endpoints(loop: Loop) -> list[Endpoint]:
         missing = await loop.missing()
         return json_reply({"status": "not ready" if missing else "ready", "missing": missing}, 503 if missing else 200)
 
-    def row(path: str, run: Any, summary: str) -> Endpoint:
-        return Endpoint(method="GET", path=path, run=run, options={"tags": ["health"], "summary": summary})
+    def row(path: str, run: Any, summary: str, **options: Any) -> Endpoint:
+        return Endpoint(method="GET", path=path, run=run, options={"tags": ["health"], "summary": summary} | options)
 
     return [
         row("/api/status", tell_status, "Whether the loop is there, and its version"),
         row("/healthz", tell_alive, "Whether the process is alive"),
-        row("/readyz", tell_ready, "Whether the loop can do its work"),
+        row("/readyz", tell_ready, "Whether the loop can do its work", responses={503: NOT_READY}),
     ]

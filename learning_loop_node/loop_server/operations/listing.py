@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
 from ...api.operation import Endpoint
-from ...api.replies import json_reply
 from ...errors import InvalidRequestError
 from ...runtime.threads import io_bound
 from ..loop import Loop
@@ -23,6 +22,7 @@ from ..wire.images import ImageState
 from ..wire.listing import MAX_IDS, Fields, ImageCounts, ImagePage, ImageQuery
 from ..wire.projects import ProjectData
 from .projects import PROJECT, category_record
+from .record_reply import record_reply
 
 
 def endpoints(loop: Loop) -> list[Endpoint]:
@@ -81,7 +81,8 @@ class ListingOperations:
         async with self._loop.database.reading() as session:
             project_id = (await projects.project_named(session, organization, project)).id
             if query.ids is not None:
-                return await _reply({"images": await _by_ids(session, project_id, query.ids, query.model_version)})
+                found = await _by_ids(session, project_id, query.ids, query.model_version)
+                return await _reply({"images": found, "next": None})
             if query.model_extra:
                 raise InvalidRequestError(f"{next(iter(query.model_extra))}: images have no such filter")
             after = listing.position_of(query.cursor, query.sort) if query.cursor is not None else None
@@ -170,4 +171,4 @@ def _utc(name: str, moment: datetime | None) -> datetime | None:
 
 
 async def _reply(answer: dict[str, Any]) -> Response:
-    return await io_bound(json_reply, answer)
+    return await io_bound(record_reply, answer)
