@@ -23,6 +23,11 @@ ERROR_SCHEMA: dict[str, Any] = {
     "properties": {
         "detail": {"type": "string", "description": "What is wrong and what to do, for people."},
         "code": {"type": "string", "description": "The name of the error, for programs."},
+        "conflicts": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "Only of the code `outdated`: each thing by `kind` and `id`, with the versions `given` and `present`.",
+        },
     },
     "examples": [{"detail": "there is no project zauberzeug/demo", "code": "not_found"}],
 }

@@ -49,8 +49,8 @@ DESCRIPTION = """
 A self-hosted loop for computer vision: it takes images from detectors, keeps models and says which one should run.
 
 Log in with `POST /api/login` (a cookie) or `POST /api/token` (a bearer token); programs carry a token made by
-`POST /api/tokens`. What one may depends on one's role in an organization. Every error is JSON with `detail`, a text that
-says what to do, and `code`, its name.
+`POST /api/tokens`. What one may depends on one's role in an organization. Every error is JSON with `detail`, a text
+that says what to do, and `code`, its name.
 """
 
 ADDRESSES = {

@@ -23,6 +23,7 @@ EXAMPLES: dict[str, Any] = {
         "delete": [],
     },
     "detections_receive": [{"image_id": _IMAGE, "box_detections": [_FOUND]}],
+    "novelty_set": {_IMAGE: 0.73},
     "deployment_set_target": {"version": "1.3"},
     "deployment_roll_back": {"number": 7},
     "detectors_report": {

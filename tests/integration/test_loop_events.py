@@ -180,7 +180,8 @@ async def test_a_quiet_stream_is_kept_alive_and_looks_whether_it_still_may(tmp_p
 async def test_the_client_goes_on_after_a_lost_connection(tmp_path: Path):
     settings = LoopSettings(username="admin", password=SecretStr("secret"), organization="o", project="p")
     async with running_loop(tmp_path) as loop:
-        async with LoopHttp(settings.model_copy(update={"host": loop.host}), ManualClock()) as http:
+        here = settings.model_copy(update={"host": loop.host})
+        async with LoopHttp(here, ManualClock()) as http:
             heard = LoopClient(http).events("images")
             first = asyncio.ensure_future(anext(heard))
             await until(lambda: loop.app.state.loop.changes.listener_count > 0)

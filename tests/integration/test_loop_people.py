@@ -229,7 +229,7 @@ async def test_a_whole_detector_needs_nothing_but_its_token(tmp_path: Path):
 
             await until(works)
             async with DetectorClient(node.url) as detector:
-                await detector.upload([jpeg()])
+                await detector.upload(jpeg())
 
             async def has_arrived() -> bool:
                 return bool(await loop.image_ids())
