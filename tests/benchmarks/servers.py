@@ -144,8 +144,8 @@ def put_model(data_folder: Path) -> None:
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment without what would configure a node."""
-    names = ("LOOP_", "DATA_FOLDER", "NODE_", "PYTHONPATH", "VIRTUAL_ENV")
+    """The environment without what would configure a node, or keep Python from storing what it has compiled."""
+    names = ("LOOP_", "DATA_FOLDER", "NODE_", "PYTHON", "VIRTUAL_ENV")
     return {key: value for key, value in os.environ.items() if not key.startswith(names)}
 
 
