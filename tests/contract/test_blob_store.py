@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -109,3 +110,38 @@ async def chunks(pieces: list[bytes]) -> AsyncIterator[bytes]:
 
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+async def test_what_nobody_uses_is_removed_once_it_has_settled(store: BlobStore):
+    old, fresh, kept = await store.write_all([b"old", b"fresh", b"kept"])
+    for blob in (old, kept):
+        await settle(store, blob)
+    assert await store.remove([old.sha256, fresh.sha256, sha256(b"unknown"), "../escape"]) == [old.sha256]
+    with pytest.raises(NotFoundError):
+        await store.path(old.sha256)
+    assert {name for names in [names async for names in store.all()] for name in names} == {fresh.sha256, kept.sha256}
+    assert await store.write_all([b"old"]) == [old], "it may come again"
+
+
+async def test_what_is_written_again_has_not_settled(store: BlobStore):
+    [blob] = await store.write_all([b"same"])
+    await settle(store, blob)
+    await store.write_all([b"same"])
+    assert await store.remove([blob.sha256]) == []
+    await settle(store, blob)
+    await store.write(chunks([b"same"]))
+    assert await store.remove([blob.sha256]) == []
+
+
+async def test_a_crash_while_removing_loses_nothing(tmp_path: Path):
+    store = FolderBlobs(tmp_path)
+    await store.open()
+    [blob] = await store.write_all([b"content"])
+    (await store.path(blob.sha256)).rename(tmp_path / "leaving" / blob.sha256)
+    await store.open()
+    assert (await store.path(blob.sha256)).read_bytes() == b"content"
+
+
+async def settle(store: BlobStore, blob: Blob) -> None:
+    """As if it had been written long ago."""
+    os.utime(await store.path(blob.sha256), (1, 1))

@@ -27,6 +27,7 @@ from ..uploads import received_parts
 from ..wire.images import ImageRecord, Metadata, StoredImages
 from .forms import FILES_FORM
 from .projects import PROJECT
+from .record_reply import record_reply
 
 MAX_BATCH_BYTES = 512 * 2**20
 MAX_PARTS = 1000
@@ -126,7 +127,7 @@ class ImageOperations:
             found = await records.records_by_id(session, row.id, [image_id])
         if not found:
             raise no_such_image(organization, project, image_id)
-        return await io_bound(json_reply, found[0])
+        return await io_bound(record_reply, found[0])
 
     async def content(self, organization: str, project: str, image_id: str) -> Response:
         """The image, byte for byte as it was sent."""
@@ -162,10 +163,11 @@ class ImageOperations:
             raise InvalidRequestError(f"{error}; send fewer images at once") from error
 
     async def _check(self, pair: Pair) -> CheckedImage:
-        key, metadata = pair.key, await _metadata_of(pair)
+        key, description = pair.key, await _description_of(pair)
         try:
             async with self._decoding:
-                header = await io_bound(_decoded, await pair.image.read(), self._loop.settings.max_pixels)
+                image, limit = await pair.image.read(), self._loop.settings.max_pixels
+                metadata, header = await io_bound(_understood, description, image, limit)
         except (InvalidImageError, TooLargeError) as error:
             raise InvalidImageError(f"{pair.label}: {error}") from error
         return CheckedImage(pair=pair, key=key, header=header, metadata=metadata)
@@ -187,13 +189,14 @@ class ImageOperations:
         ]
 
 
-async def _metadata_of(pair: Pair) -> Metadata:
+async def _description_of(pair: Pair) -> tuple[str, bytes] | None:
+    """The name and the content of the JSON of an image; None if there is none."""
     part = pair.metadata
     if part is None:
-        return Metadata()
+        return None
     if part.size_bytes > MAX_METADATA_BYTES:
         raise InvalidRequestError(f"{part.filename} has {part.size_bytes} bytes; the limit is {MAX_METADATA_BYTES}")
-    return read_metadata(part.filename, await part.read())
+    return part.filename, await part.read()
 
 
 def _portions(images: Sequence[CheckedImage]) -> Iterator[list[CheckedImage]]:
@@ -210,8 +213,9 @@ def _portions(images: Sequence[CheckedImage]) -> Iterator[list[CheckedImage]]:
         yield portion
 
 
-def _decoded(data: bytes, max_pixels: int) -> ImageHeader:
-    """The header of an image that can be decoded to its end."""
-    header = read_header(data, max_pixels=max_pixels)
-    decode(data, max_pixels=max_pixels)
-    return header
+def _understood(description: tuple[str, bytes] | None, image: bytes, max_pixels: int) -> tuple[Metadata, ImageHeader]:
+    """What is said about an image, and the header of the image, which can be decoded to its end."""
+    metadata = read_metadata(*description) if description else Metadata()
+    header = read_header(image, max_pixels=max_pixels)
+    decode(image, max_pixels=max_pixels)
+    return metadata, header

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ...runtime.threads import io_bound
 from ..wire.detections import DetectionsOf
 from . import facets
 from .facets import FacetKind
@@ -37,7 +38,9 @@ async def replace(session: AsyncSession, project_id: str, entries: Sequence[Dete
             delete(DetectionRow).where(DetectionRow.image_number == number, DetectionRow.model_name == model)
         )
     names = await category_ids(session, project_id)
-    rows = [row for entry in entries for row in detections_of(images[entry.image_id], entry, names)]
+    rows = await io_bound(
+        lambda: [row for entry in entries for row in detections_of(images[entry.image_id], entry, names)]
+    )
     await insert_rows(session, DetectionRow, rows)
     kinds = (FacetKind.MODEL, FacetKind.CATEGORY)
     await facets.refresh(session, project_id, [image.number for image in images.values()], kinds)

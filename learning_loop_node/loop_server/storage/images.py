@@ -12,6 +12,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...errors import InvalidRequestError
+from ...runtime.threads import io_bound
 from ..wire.images import Finding, Findings, ImageSet, ImageState, Metadata, Outline, Polygon, Statement, StoredImage
 from . import facets
 from .tables import AnnotationRow, CategoryRow, DetectionRow, ImageRow
@@ -21,7 +22,7 @@ GEOMETRY = ("x", "y", "width", "height", "shape")
 TEST_SHARE = 5
 """One of so many images is kept for testing."""
 
-ROWS_AT_ONCE = 1000
+ROWS_AT_ONCE = 500
 """More in one statement would hold everybody else up."""
 
 
@@ -64,7 +65,8 @@ async def add_images(
     await session.flush()  # gives the rows their numbers
     annotations = [entry for row, metadata in added for entry in _annotations(row, metadata, ids)]
     await _refuse_known_annotations(session, project_id, [entry["id"] for entry in annotations])
-    await insert_rows(session, DetectionRow, [line for row, found in added for line in detections_of(row, found, ids)])
+    found = await io_bound(lambda: [line for row, metadata in added for line in detections_of(row, metadata, ids)])
+    await insert_rows(session, DetectionRow, found)
     await insert_rows(session, AnnotationRow, annotations)
     await facets.refresh(session, project_id, [row.number for row, _ in added])
     return results

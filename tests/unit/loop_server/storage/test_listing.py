@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -179,10 +178,9 @@ async def numbers_of(
 def fits(image: Known, wanted: ImageFilter) -> bool:
     metadata: Metadata = image["metadata"]
     found = metadata.box_detections
-    categories = {entry.category_id for entry in (*found, *metadata.box_annotations)}
+    categories = {entry.category_id for entry in found} | {entry.category_id for entry in metadata.box_annotations}
     is_annotated = bool(metadata.box_annotations)
-    low, high = wanted.confidence or (None, None)
-    of_these = replace(wanted, confidence=None)
+    low, high = wanted.confidence or (0, 0)
     return (
         (not wanted.states or image["state"] in wanted.states)
         and (not wanted.sets or image["set"] in wanted.sets)
@@ -202,11 +200,11 @@ def fits(image: Known, wanted: ImageFilter) -> bool:
             Deleted.Only: image["deleted"] is not None,
         }[wanted.deleted]
         and (
-            low is None
+            wanted.confidence is None
             or any(
                 low <= entry.confidence <= high
-                and of_these.model in (None, entry.model_name)
-                and of_these.category in (None, entry.category_id)
+                and wanted.model in (None, entry.model_name)
+                and wanted.category in (None, entry.category_id)
                 for entry in found
             )
         )
@@ -228,7 +226,6 @@ def random_metadata() -> list[Metadata]:
 
 def one_of(rng: random.Random, number: int) -> Metadata:
     box = {"category_name": "x", "x": 1, "y": 1, "width": 1, "height": 1}
-    category = lambda: rng.choice(["face", "eye"])  # noqa: E731
     moment = START + timedelta(days=rng.randrange(30))
     return Metadata.model_validate(
         {
@@ -239,11 +236,11 @@ def one_of(rng: random.Random, number: int) -> Metadata:
             "source": rng.choice([None, "cam 1", "cam 2"]),
             "name": rng.choice([None, "a1", "a%", "b"]),
             "created": rng.choice([moment.strftime("%Y-%m-%d_%H:%M:%S.123"), moment.isoformat(), None, "some day"]),
-            "box_annotations": [box | {"category_id": category()} for _ in range(rng.randrange(2))],
+            "box_annotations": [box | {"category_id": rng.choice(["face", "eye"])} for _ in range(rng.randrange(2))],
             "box_detections": [
                 box
                 | {
-                    "category_id": category(),
+                    "category_id": rng.choice(["face", "eye"]),
                     "model_name": rng.choice(["1.0", "1.1"]),
                     "confidence": rng.randrange(10) / 10,
                 }

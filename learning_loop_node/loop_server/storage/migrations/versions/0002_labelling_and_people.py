@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -194,6 +196,7 @@ def _fill() -> None:
         f'INSERT INTO images ({kept}, "set", state, version, taken, changed, properties) '
         f"SELECT {kept}, \"set\", state, 1, received, received, '{{}}' FROM former_images ORDER BY received, id"
     )
+    _fill_moments()
     found = "kind, category_name, category_id, model_name, confidence, geometry"
     op.execute(
         f"INSERT INTO detections (image_number, {found}) SELECT images.number, {_of('former_detections', found)} "
@@ -210,14 +213,14 @@ def _fill() -> None:
         "INSERT INTO deployments (project_id, model_id, since) "
         "SELECT project_id, model_id, changed FROM former_deployments"
     )
-    _fill_facets("source", "images.source", "images", "images.source IS NOT NULL")
+    _fill_facets("source", "images.source", "images", "images.source <> ''")
     joined = "detections JOIN images ON images.number = detections.image_number"
     _fill_facets("model", "detections.model_name", joined, "1 = 1")
     marked = (
         "(SELECT image_number, category_id FROM annotations UNION SELECT image_number, category_id FROM detections) "
         "AS marked JOIN images ON images.number = marked.image_number"
     )
-    _fill_facets("category", "marked.category_id", marked, "marked.category_id IS NOT NULL")
+    _fill_facets("category", "marked.category_id", marked, "marked.category_id <> ''")
     annotated = "EXISTS (SELECT 1 FROM annotations WHERE annotations.image_number = images.number)"
     _fill_facets("annotated", f"CASE WHEN {annotated} THEN 'yes' ELSE 'no' END", "images", "1 = 1")
     _fill_facets("state", "images.state", "images", "1 = 1")
@@ -225,9 +228,26 @@ def _fill() -> None:
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     entries = "json_each(images.tags) AS tag" if is_sqlite else "json_array_elements_text(images.tags) AS tag(value)"
     _fill_facets("tag", "tag.value", f"images, {entries}", "1 = 1")
-    op.execute(
-        "UPDATE facets SET count = (SELECT count(*) FROM image_facets WHERE image_facets.facet_id = facets.id)"
-    )
+    op.execute("UPDATE facets SET count = (SELECT count(*) FROM image_facets WHERE image_facets.facet_id = facets.id)")
+
+
+def _fill_moments() -> None:
+    """When images were taken, where their sender said it in a way that can be understood."""
+    images = sa.table("images", sa.column("number"), sa.column("created"), sa.column("taken", sa.DateTime()))
+    connection = op.get_bind()
+    known = connection.execute(sa.select(images.c.number, images.c.created).where(images.c.created.is_not(None))).all()
+    moments = [{"which": number, "moment": moment} for number, text in known if (moment := _moment_of(text))]
+    update = sa.update(images).where(images.c.number == sa.bindparam("which")).values(taken=sa.bindparam("moment"))
+    if moments:
+        connection.execute(update, moments)
+
+
+def _moment_of(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text.replace("_", "T", 1))
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except (ValueError, OverflowError):
+        return None
 
 
 def _fill_facets(kind: str, value: str, tables: str, condition: str) -> None:
