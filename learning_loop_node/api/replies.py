@@ -84,7 +84,7 @@ def error_reply(error: Exception) -> Response:
     """An error as HTTP response: `{"detail": text, "code": name}`, with `conflicts` if something is outdated."""
     text, code = _describe(error)
     status = error.status_code if isinstance(error, HTTPException) else _status_with_validation(error)
-    conflicts = {"conflicts": error.conflicts} if isinstance(error, OutdatedError) else {}
+    conflicts = {"conflicts": error.conflicts} if isinstance(error, OutdatedError) and error.conflicts else {}
     response = json_reply({"detail": text, "code": code} | conflicts, status)
     if isinstance(error, HTTPException) and error.headers:
         response.headers.update(error.headers)

@@ -18,12 +18,14 @@ from learning_loop_node.client.failures import (
     retry_after_s,
     status_of_refusal,
 )
+from learning_loop_node.data_classes.codec import to_json
 from learning_loop_node.errors import (
     LoginRefusedError,
     LoopError,
     LoopRefusedError,
     LoopUnreachableError,
     NodeError,
+    OutdatedError,
     TransferBrokenError,
     UnavailableError,
 )
@@ -207,3 +209,19 @@ def test_the_pause_is_part_of_the_error() -> None:
 def test_no_answer_has_no_status() -> None:
     assert status_of_refusal(LoopUnreachableError()) is None
     assert status_of_refusal(None) is None
+
+
+def test_conflicts_arrive_as_they_were_raised():
+    conflicts = [{"kind": "image", "id": f"i{number}", "version": 1, "present": 2} for number in range(1000)]
+    reply = error_reply(OutdatedError("changed meanwhile", conflicts=conflicts))
+    error = error_of_answer(reply.status_code, reply.headers, bytes(reply.body))
+    assert isinstance(error, OutdatedError)
+    assert (str(error), error.conflicts) == ("changed meanwhile", conflicts)
+
+
+@pytest.mark.parametrize("conflicts", ["no list", [1, "a"], None], ids=str)
+def test_conflicts_that_are_none(conflicts):
+    body = to_json({"detail": "changed", "code": "outdated", "conflicts": conflicts})
+    error = error_of_answer(409, {}, body)
+    assert isinstance(error, OutdatedError)
+    assert error.conflicts == []
