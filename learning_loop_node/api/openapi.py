@@ -26,7 +26,7 @@ ERROR_SCHEMA: dict[str, Any] = {
         "conflicts": {
             "type": "array",
             "items": {"type": "object"},
-            "description": "Only of the code `outdated`: each thing by `kind` and `id`, with the versions `given` and `present`.",
+            "description": "Only of the code `outdated`: things by `kind` and `id`, versions `given` and `present`.",
         },
     },
     "examples": [{"detail": "there is no project zauberzeug/demo", "code": "not_found"}],
