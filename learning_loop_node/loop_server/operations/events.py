@@ -23,11 +23,12 @@ RETRY_MS = 2000
 
 ANSWERS = {
     200: {
-        "description": "Events without end. `ready` comes first. The `data` of each `change` is a JSON object: `subject` "
-        "is a resource such as `images`, `organization` and `project` (or null) say where, `ids` are up to 200 of "
-        "those concerned, `count` says how many there were, `moment` when. `missed` says that there were changes that "
-        "are not told any more: look anew at what you show. `ended` gives the `reason` why nothing will follow. Lines that "
-        "begin with a colon keep the connection alive.",
+        "description": "Events without end. `ready` comes first. The `data` of each `change` is a JSON object: "
+        "`subject` is a resource such as `images`, `organization` and `project` (or null) say where, "
+        "`ids` are up to 200 of those concerned, `count` says how many there were, `moment` when. "
+        "`missed` says that there were changes that are not told any more: look anew at what you "
+        "show. `ended` gives the `reason` why nothing will follow. Lines that begin with a colon keep "
+        "the connection alive.",
         "content": {
             "text/event-stream": {
                 "schema": {"type": "string"},
