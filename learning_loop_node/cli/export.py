@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..enums import CategoryType
+from ..enums import CategoryType, ImageSet, ImageState
 from ..enums.datasets import Format
 from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
 from .output import AsJson, print_json, stderr, stdout
@@ -24,10 +24,10 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Folder to make.")],
     format_: Annotated[Format, typer.Option("--format", help="Format of the data set.")],
     state: Annotated[
-        list[str] | None, typer.Option(help="Only images in this state; may be given again.", show_default=False)
+        list[ImageState] | None, typer.Option(help="Only images in this state; may be given again.", show_default=False)
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Only of this set; may be given again.", show_default=False)
+        list[ImageSet] | None, typer.Option("--set", help="Only of this set; may be given again.", show_default=False)
     ] = None,
     tag: Annotated[
         list[str] | None, typer.Option(help="Only with this tag; all, if given again.", show_default=False)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..enums import ImageSet, ImageState
 from .image_choice import Images, choice_of
 from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
 from .output import AsJson, print_json, stderr, stdout
@@ -132,8 +133,8 @@ def show_image(
 @images.command("move")
 def move_images(
     chosen: Images = None,
-    state: Annotated[str | None, typer.Option("--to-state", help="`inbox`, `annotate`, `review`, …")] = None,
-    set_: Annotated[str | None, typer.Option("--to-set", help="`train`, `val` or `test`.")] = None,
+    state: Annotated[ImageState | None, typer.Option("--to-state", help="Their new state.")] = None,
+    set_: Annotated[ImageSet | None, typer.Option("--to-set", help="Their new set.")] = None,
     everything: All = False,
     host: Host = None,
     username: Username = None,

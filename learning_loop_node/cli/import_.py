@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..enums import ImageState
 from ..enums.datasets import Format, Shapes
 from ..errors import NodeError
 from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
@@ -31,7 +32,7 @@ def import_(
         Shapes, typer.Option(help="What to take where COCO has a box and an outline; the other one is kept aside.")
     ] = Shapes.Auto,
     state: Annotated[
-        str | None,
+        ImageState | None,
         typer.Option(help="State of images that have none; else complete if annotated, or inbox.", show_default=False),
     ] = None,
     tag: Annotated[

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..enums import ImageState
 from .exit_status import exit_status_of_all
 from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
 from .output import AsJson, print_json, stderr, stdout
@@ -33,9 +34,7 @@ def upload(
     ] = None,
     tag: Tag = None,
     source: Annotated[str | None, typer.Option(help="Where they come from.", show_default=False)] = None,
-    state: Annotated[
-        str | None, typer.Option(help="inbox, annotate, review, complete, or trash.", show_default=False)
-    ] = None,
+    state: Annotated[ImageState | None, typer.Option(help="State to begin in.", show_default=False)] = None,
     sidecar: Annotated[
         bool, typer.Option("--sidecar/--no-sidecar", help="Take metadata from `a.json` beside `a.jpg`.")
     ] = True,

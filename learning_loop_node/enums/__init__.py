@@ -3,12 +3,15 @@
 from .annotator import AnnotationEventType
 from .detector import Autoupload, OperationMode, OutboxMode, VersionMode
 from .general import CategoryType, NodeState
+from .images import ImageSet, ImageState
 from .trainer import TrainerState
 
 __all__ = [
     "AnnotationEventType",
     "Autoupload",
     "CategoryType",
+    "ImageSet",
+    "ImageState",
     "NodeState",
     "OperationMode",
     "OutboxMode",

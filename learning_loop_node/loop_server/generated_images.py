@@ -12,11 +12,11 @@ from uuid import UUID
 import numpy as np
 
 from ..data_classes import Category
-from ..enums import CategoryType
+from ..enums import CategoryType, ImageState
 from ..generator.scenes import Scene, Style, Thing, compose, render
 from ..images import encode_jpeg
 from .wire.generator import GeneratorRequest
-from .wire.images import ImageState, Metadata
+from .wire.images import Metadata
 
 KNOWN_ID = "10f7d7d2-4076-7006-af37-fa28a6a848ae"
 """What programs expect the first beautiful image to be called."""

@@ -241,6 +241,15 @@ async def test_what_an_import_refuses(tmp_path: Path, command: Command, argument
     assert message in result.stderr
 
 
+async def test_a_misspelled_state_is_refused_before_anything_is_made(
+    tmp_path: Path, command: Command, client: LoopClient
+):
+    result = await command("import", put(tmp_path / "in", roboflow()), "--create", "--state", "finished")
+    assert result.exit_code == 2
+    assert "'finished' is not one of" in result.stderr
+    assert await client.projects.list() == []
+
+
 async def test_categories_are_matched_by_name_and_type(tmp_path: Path, command: Command, client: LoopClient):
     await client.projects.create(client.context, [make_category("pear", id="0"), "apple"])
     put(tmp_path / "in", roboflow())

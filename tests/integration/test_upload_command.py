@@ -126,7 +126,7 @@ async def test_what_an_outbox_exports_comes_in_with_its_metadata(loop: RunningLo
         pytest.param(["/nowhere.jpg"], ExitStatus.USAGE, id="no picture"),
         pytest.param(["--project", "nothing"], ExitStatus.REFUSED, id="no project"),
         pytest.param(["--password", "wrong"], ExitStatus.REFUSED, id="wrong password"),
-        pytest.param(["--state", "somewhere"], ExitStatus.REFUSED, id="no state"),
+        pytest.param(["--state", "somewhere"], ExitStatus.USAGE, id="no state"),
     ],
 )
 async def test_what_cannot_be(loop: RunningLoop, photos: Path, arguments: list[str], status: ExitStatus):

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
 from ...api.operation import Endpoint
+from ...enums import ImageState
 from ...errors import InvalidRequestError
 from ...runtime.threads import io_bound
 from ..loop import Loop
@@ -18,7 +19,6 @@ from ..rights import Right
 from ..storage import facets, images, listing, projects, records
 from ..storage.listing import ImageFilter, Position, Span
 from ..storage.records import Record
-from ..wire.images import ImageState
 from ..wire.listing import MAX_IDS, Fields, ImageCounts, ImagePage, ImageQuery
 from ..wire.projects import ProjectData
 from .projects import PROJECT, category_record

@@ -11,9 +11,10 @@ from uuid import uuid4
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ...enums import ImageSet, ImageState
 from ...errors import InvalidRequestError
 from ...runtime.threads import io_bound
-from ..wire.images import Finding, Findings, ImageSet, ImageState, Metadata, Outline, Polygon, Statement, StoredImage
+from ..wire.images import Finding, Findings, Metadata, Outline, Polygon, Statement, StoredImage
 from . import facets
 from .tables import AnnotationRow, CategoryRow, DetectionRow, ImageRow
 

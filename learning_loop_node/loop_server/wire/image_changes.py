@@ -6,8 +6,9 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from ...enums import ImageSet, ImageState
 from .ground import LongText, Properties, ShortText, Version, Wire
-from .images import ImageSet, ImageState, ImageSummary
+from .images import ImageSummary
 
 MAX_CHANGES = 1000
 Tags = list[ShortText]

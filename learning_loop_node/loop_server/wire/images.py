@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from ...enums import ImageSet, ImageState
 from .ground import LongText, Number, Properties, ShortText, Wire
 
 PublicId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 """An id that somebody may choose: it becomes part of addresses and of file names."""
-
-
-class ImageState(StrEnum):
-    """Where an image stands between arriving and being ready for training."""
-
-    Inbox = "inbox"
-    Annotate = "annotate"
-    Review = "review"
-    Complete = "complete"
-    Trash = "trash"
-
-
-class ImageSet(StrEnum):
-    """What an image is for."""
-
-    Train = "train"
-    Val = "val"
-    Test = "test"
 
 
 class Corner(Wire):

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ...enums import ImageSet, ImageState
 from .ground import LongText, ShortText, Wire
-from .images import ImageSet, ImageState
 
 MAX_LIMIT = 1000
 MAX_IDS = 1000
