@@ -10,6 +10,7 @@ from .servers import PROGRAMS, clean_environment
 from .turns import Bench
 
 QUICK_NAMES, NAMES = {"a": "one category"}, {"a": "one category", "abc": "three categories"}
+WORST = "a"  # 0.27 is slowest if all boxes are of one category, ours hardly minds
 
 
 async def measure(bench: Bench) -> list[Figure]:
@@ -29,13 +30,13 @@ async def measure(bench: Bench) -> list[Figure]:
                 what=f"relevance filter, 50 boxes of {name}, history of 5000",
                 unit="ms",
                 values=values["at_5000_s"],
-                goal=Goal(ratio=1 / 600, is_limit=True),
+                goal=Goal(ratio=1 / 600, is_limit=True) if categories == WORST else Goal(),
             ),
             Figure(
                 what=f"relevance filter, {name}, growing history, last fifth of 150 images",
                 unit="/s",
                 values=per_s,
-                goal=Goal(ratio=150),
+                goal=Goal(ratio=150) if categories == WORST else Goal(),
             ),
         ]
     return figures

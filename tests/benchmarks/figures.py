@@ -26,8 +26,8 @@ class Goal:
     is_limit: bool = False
 
     def is_met(self, ratio: float | None, value: float) -> bool | None:
-        """None if it cannot be told, since there was nothing to compare with."""
-        if self.ratio is not None and ratio is None:
+        """None if it cannot be told: nothing is wanted, or there was nothing to compare with."""
+        if self == Goal() or (self.ratio is not None and ratio is None):
             return None
         pairs = [(found, wanted) for found, wanted in ((ratio, self.ratio), (value, self.value)) if wanted is not None]
         return all(
@@ -38,7 +38,7 @@ class Goal:
         sign = "≤" if self.is_limit else "≥"
         parts = [f"{sign} {times(self.ratio)}"] if self.ratio is not None else []
         parts += [f"{sign} {self.value:g} {unit}"] if self.value is not None else []
-        return ", ".join(parts)
+        return ", ".join(parts) or "–"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

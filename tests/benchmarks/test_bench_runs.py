@@ -45,6 +45,7 @@ async def test_a_node_is_loaded_over_both_transports(tmp_path: Path):
         pytest.param({OURS: [5], THEIRS: [10]}, Goal(ratio=0.3, is_limit=True), (0.5, False), id="a limit exceeded"),
         pytest.param({OURS: [5]}, Goal(value=5, is_limit=True), (None, True), id="a limit of its own"),
         pytest.param({OURS: [5]}, Goal(ratio=2), (None, None), id="nothing to compare with"),
+        pytest.param({OURS: [5], THEIRS: [10]}, Goal(), (0.5, None), id="nothing wanted"),
     ],
 )
 def test_a_figure_is_judged(values: dict[Who, list[float]], goal: Goal, expected: tuple[float | None, bool | None]):
