@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
 from ..errors import ForbiddenError, NodeError, NotAuthenticatedError, SettingError
@@ -33,6 +34,7 @@ COOKIE = "loop_session"
 GUEST_TOKEN = "guest"
 SESSION = timedelta(days=30)
 ANYBODY = Caller("anybody", Role.ADMIN)
+WRONG = "user name or password is wrong"
 
 Check = Callable[[Request], Awaitable[None]]
 
@@ -116,6 +118,7 @@ class Auth:
         now = _now()
         secret, expires = new_session(), now + SESSION
         async with self._database.writing() as session:
+            user = await self.unchanged(session, user)
             users.add_session(session, token_hash=hash_of(secret), user_id=user.id, now=now, expires=expires)
             roles = (await users.roles_of(session, [user.id]))[user.id]
         return Login(secret, Caller(user.name, Role[user.role], roles, user.id), expires)
@@ -124,6 +127,16 @@ class Auth:
         """The user behind a caller, if this is the password; `NotAuthenticatedError` if it is not."""
         self._attempts.check(address, caller.name)
         return await self._checked(caller.name, password, address)
+
+    async def unchanged(self, session: AsyncSession, checked: UserRow) -> UserRow:
+        """A user whose password was checked, as they are now.
+
+        `NotAuthenticatedError` if they were removed, disabled or given another password meanwhile.
+        """
+        user = await users.user_named(session, checked.name)
+        if user is None or user.id != checked.id or user.disabled or user.password_hash != checked.password_hash:
+            raise NotAuthenticatedError(WRONG)
+        return user
 
     async def log_out(self, request: Request) -> None:
         """End the session of this request; nothing happens without one. A token stays valid until it is revoked."""
@@ -154,7 +167,7 @@ class Auth:
         self._attempts.check(address, username)  # again, since many guesses may have come at once
         if not is_right or user is None or user.disabled:
             self._attempts.failed(address, username)
-            raise NotAuthenticatedError("user name or password is wrong")
+            raise NotAuthenticatedError(WRONG)
         return user
 
     # --- requests

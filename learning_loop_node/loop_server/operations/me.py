@@ -30,11 +30,11 @@ def endpoints(loop: Loop) -> list[Endpoint]:
         if caller.user_id is None:
             raise ForbiddenError(f"{caller.name} is no user and has no password")
         address = request.client.host if request.client else ""
-        user = await loop.auth.check_password(caller, new.old_password, address)
+        checked = await loop.auth.check_password(caller, new.old_password, address)
         password_hash = await loop.auth.passwords.hash(new.new_password)
         async with loop.database.writing() as session:
+            user = await loop.auth.unchanged(session, checked)
             user.password_hash = password_hash
-            await session.merge(user)
             await users.end_sessions_of(session, user.id, but=loop.auth.session_of(request))
         loop.auth.revise()
         return Done()
