@@ -61,7 +61,8 @@ def _landscape(rng: np.random.Generator, scene: Scene) -> Pixels:
     light = rng.uniform(0.8, 1.1)
     sky = np.array([150, 185, 225]) * (0.85 + 0.3 * down[..., None]) + 60 * (clouds - 0.5)
     earth = _earth(rng) * (0.55 + 0.9 * soil) * (0.75 + 0.5 * down[..., None])
-    return (light * (is_sky * sky + (1 - is_sky) * earth)).clip(0, 255).astype(np.uint8)
+    scenery: Pixels = (light * (is_sky * sky + (1 - is_sky) * earth)).clip(0, 255).astype(np.uint8)
+    return scenery
 
 
 def _earth(rng: np.random.Generator) -> NDArray[np.float64]:
