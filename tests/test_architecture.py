@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runtime": {"errors"},
     "runtime.entrypoint": {"errors", "settings", "logs"},
     "api": {"data_classes", "images", "errors", "runtime"},
-    "client": LOWER,
+    "client": LOWER | {"datasets"},
     "postprocess": {"geometry"} | GROUND,
     "selection": {"data_classes", "geometry", "errors"},
     "datasets": GROUND | {"images", "geometry", "runtime"},

@@ -12,7 +12,7 @@ import typer
 
 from ..errors import InvalidRequestError, NodeError
 from .exit_status import exit_status_of_all
-from .output import AsJson, print_json, stderr, stdout
+from .output import AsJson, print_json, progress_bar, stderr, stdout
 from .picture_files import picture_files
 
 if TYPE_CHECKING:
@@ -52,13 +52,11 @@ async def _detect_all(
     url: str, files: Sequence[Path], camera: str | None, autoupload: str, at_once: int
 ) -> list[_Result]:
     """The results in the order of the files."""
-    from rich.progress import Progress
 
     from ..client.detector import DetectorClient
     from ..runtime.threads import io_bound
 
     few_at_once = asyncio.Semaphore(at_once)
-    console = stderr()
 
     async def detect_one(file: Path) -> _Result:
         async with few_at_once:
@@ -72,7 +70,7 @@ async def _detect_all(
                 progress.advance(bar)
             return _Result(file, found)
 
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
+    with progress_bar() as progress:
         bar = progress.add_task("detecting", total=len(files))
         async with DetectorClient(url) as node:
             return await asyncio.gather(*map(detect_one, files))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,12 +11,10 @@ import typer
 from ..enums import CategoryType, ImageSet, ImageState
 from ..enums.datasets import Format
 from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
-from .output import AsJson, print_json, stderr, stdout
+from .output import AsJson, counted, print_json, progress_bar, stderr, stdout, tell_left_out
 
 if TYPE_CHECKING:
-    from ..client.images import ImageFilter
     from ..datasets import Written
-    from ..settings import LoopSettings
 
 
 def export(
@@ -50,60 +47,40 @@ def export(
 
     The folder appears when it is complete. What the format cannot hold is refused.
     """
+    from ..client.dataset_download import DatasetDownload
     from ..client.images import ImageFilter
     from ..datasets.files import refuse_existing
 
     refuse_existing(folder)
     settings = loop_settings(host, username, password, organization, project)
     wanted = ImageFilter(state=state or (), set=set_ or (), tag=tag or ())
-    types = type_ or list(CategoryType)
-    written = asyncio.run(_fetch(folder, format_, settings, wanted, types, skip_unfit))
+
+    async def fetch() -> Written:
+        async with loop_client(settings) as loop:
+            total = (await loop.images.counts()).total if wanted == ImageFilter() else None
+            with progress_bar() as progress:
+                bar = progress.add_task("fetching", total=total)
+                download = DatasetDownload(
+                    loop=loop,
+                    wanted=wanted,
+                    types=type_ or tuple(CategoryType),
+                    skip_unfit=skip_unfit,
+                    on_image=lambda: progress.advance(bar),
+                )
+                return await download.run(folder, format_)
+
+    written = asyncio.run(fetch())
     if as_json:
         print_json(written)
     else:
         _tell(written, folder)
 
 
-async def _fetch(
-    folder: Path,
-    format_: Format,
-    settings: LoopSettings,
-    wanted: ImageFilter,
-    types: Sequence[CategoryType],
-    skip_unfit: bool,
-) -> Written:
-    from rich.progress import MofNCompleteColumn, Progress
-
-    from ..client.images import ImageFilter
-    from ..datasets import dataset_writer
-    from .dataset_download import DatasetDownload
-
-    console = stderr()
-    progress = Progress(
-        *Progress.get_default_columns(),
-        MofNCompleteColumn(),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-    )
-    async with loop_client(settings) as loop:
-        total = (await loop.images.counts()).total if wanted == ImageFilter() else None
-        with progress:
-            bar = progress.add_task("fetching", total=total)
-            download = DatasetDownload(
-                loop=loop, wanted=wanted, skip_unfit=skip_unfit, on_image=lambda: progress.advance(bar)
-            )
-            categories = await download.categories()
-            with dataset_writer(folder, format_, categories, skip_unfit=skip_unfit, types=types) as writer:
-                return await download.write(categories, writer)
-
-
 def _tell(written: Written, folder: Path) -> None:
     for note, count in written.notes.items():
         stderr().print(f"{note} ({count})" if count > 1 else note, style="yellow", soft_wrap=True)
-    marked = ", ".join(f"{count} {type_}" for type_, count in sorted(written.annotations.items())) or "none"
+    marked = counted(written.annotations)
     stdout().print(
         f"{written.images} images in {folder}; annotations: {marked}; categories: {written.categories}", soft_wrap=True
     )
-    for reason, count in written.skipped.items():
-        stdout().print(f"left out: {count} × {reason}", soft_wrap=True)
+    tell_left_out(written.skipped)

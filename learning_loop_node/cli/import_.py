@@ -12,12 +12,10 @@ from ..enums import ImageState
 from ..enums.datasets import Format, Shapes
 from ..errors import NodeError
 from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
-from .output import AsJson, print_json, stderr, stdout
+from .output import AsJson, counted, print_json, progress_bar, stderr, stdout, tell_left_out
 
 if TYPE_CHECKING:
-    from ..datasets import Dataset
-    from ..settings import LoopSettings
-    from .dataset_upload import Imported
+    from ..client.dataset_upload import Imported
 
 
 def import_(
@@ -41,6 +39,9 @@ def import_(
     new_ids: Annotated[
         bool, typer.Option("--new-ids", help="Let the loop choose the ids of images and annotations.")
     ] = False,
+    skip_unfit: Annotated[
+        bool, typer.Option("--skip-unfit", help="Leave out what the loop cannot hold, and say what.")
+    ] = False,
     host: Host = None,
     username: Username = None,
     password: Password = None,
@@ -50,62 +51,53 @@ def import_(
 ) -> None:
     """Put a COCO or YOLO data set into a project: its images, what is marked in them, its categories and sets.
 
-    Everything is checked before anything is sent. Whoever does it again sends only what is not there yet.
+    Everything is checked before anything is sent. Whoever does it again sends only images that are not there yet; those
+    that are there stay as they are, with what is marked in them.
     """
+    from ..client.dataset_upload import DatasetUpload
     from ..datasets import read_dataset
 
     dataset = read_dataset(folder, format_, shapes=shapes)
     settings = loop_settings(host, username, password, organization, project)
-    result = asyncio.run(_send(dataset, settings, create, new_ids, state, tag or []))
+
+    async def send() -> Imported:
+        async with loop_client(settings) as loop:
+            with progress_bar() as progress:
+                checking = progress.add_task("checking", total=len(dataset.images))
+                sending = progress.add_task("sending", total=len(dataset.images))
+                upload = DatasetUpload(
+                    loop=loop,
+                    create=create,
+                    new_ids=new_ids,
+                    skip_unfit=skip_unfit,
+                    state=state,
+                    tags=tag or (),
+                    on_checked=lambda: progress.advance(checking),
+                    on_image=lambda: progress.advance(sending),
+                )
+                try:
+                    return await upload.run(dataset)
+                except NodeError:
+                    if stored := upload.result.sent + upload.result.there_already:
+                        text = f"{stored} images are stored; the same command goes on from there"
+                        progress.console.print(text, soft_wrap=True)
+                    raise
+
+    result = asyncio.run(send())
     if as_json:
         print_json(result)
     else:
         _tell(result, f"{settings.organization}/{settings.project}")
 
 
-async def _send(
-    dataset: Dataset, settings: LoopSettings, create: bool, new_ids: bool, state: str | None, tags: list[str]
-) -> Imported:
-    from rich.progress import MofNCompleteColumn, Progress
-
-    from .dataset_upload import DatasetUpload
-
-    console = stderr()
-    progress = Progress(
-        *Progress.get_default_columns(),
-        MofNCompleteColumn(),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-    )
-    with progress:
-        checking = progress.add_task("checking", total=len(dataset.images))
-        sending = progress.add_task("sending", total=len(dataset.images))
-        async with loop_client(settings) as loop:
-            upload = DatasetUpload(
-                loop=loop,
-                create=create,
-                new_ids=new_ids,
-                state=state,
-                tags=tags,
-                on_checked=lambda: progress.advance(checking),
-                on_image=lambda: progress.advance(sending),
-            )
-            try:
-                return await upload.run(dataset)
-            except NodeError:
-                if stored := upload.result.sent + upload.result.there_already:
-                    console.print(f"{stored} images are stored; the same command goes on from there", soft_wrap=True)
-                raise
-
-
 def _tell(result: Imported, place: str) -> None:
     for note in result.notes:
         stderr().print(note, style="yellow", soft_wrap=True)
-    marked = ", ".join(f"{count} {type_}" for type_, count in sorted(result.annotations.items())) or "none"
+    known = ", which stay as they are" if result.there_already else ""
     stdout().print(
-        f"{result.images} images for {place}: {result.sent} sent, {result.there_already} there already; "
-        f"annotations sent: {marked}; "
+        f"{result.images} images for {place}: {result.sent} sent, {result.there_already} there already{known}; "
+        f"annotations sent: {counted(result.annotations)}; "
         f"categories: {result.categories_matched} known, {result.categories_created} made",
         soft_wrap=True,
     )
+    tell_left_out(result.skipped)

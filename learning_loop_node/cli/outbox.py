@@ -13,7 +13,7 @@ import typer
 from .exit_status import ExitStatus
 from .outbox_export import FAILED, export
 from .outbox_place import FolderOption, NodeOption, Totals, entries_of, opened
-from .output import AsJson, print_json, stderr, stdout
+from .output import AsJson, print_json, progress_bar, stderr, stdout
 
 if TYPE_CHECKING:
     from ..data_classes import OutboxEntry, Retried
@@ -99,19 +99,16 @@ def export_outbox(
 
 
 async def _export(node: str | None, folder: Path | None, target: Path, quarantined: bool) -> Counter[str]:
-    from rich.progress import Progress
-
-    console = stderr()
     async with opened(node, folder) as place:
         totals = await place.totals()
-        with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
+        with progress_bar() as progress:
             bar = progress.add_task("copying", total=totals.quarantine_items if quarantined else totals.items)
             return await export(
                 place,
                 target,
                 quarantined=quarantined,
                 on_copied=lambda: progress.advance(bar),
-                complain=lambda text: console.print(text, style="red", soft_wrap=True),
+                complain=lambda text: progress.console.print(text, style="red", soft_wrap=True),
             )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
@@ -25,6 +27,30 @@ def stderr() -> Console:
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, markup=False)
+
+
+def progress_bar() -> Progress:
+    """For what takes a while; gone when it is done, and shown on a terminal only."""
+    from rich.progress import MofNCompleteColumn, Progress
+
+    console = stderr()
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """How many there are of each kind, in the order of the kinds.
+
+    >>> counted({"point": 1, "box": 2})
+    '2 box, 1 point'
+    """
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "none"
+
+
+def tell_left_out(counts: Mapping[str, int]) -> None:
+    """Print what a data set could not take along, by reason."""
+    for reason, count in counts.items():
+        stdout().print(f"left out: {count} × {reason}", soft_wrap=True)
 
 
 def log_to_stderr() -> None:

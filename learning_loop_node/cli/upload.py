@@ -14,7 +14,7 @@ import typer
 from ..enums import ImageState
 from .exit_status import exit_status_of_all
 from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
-from .output import AsJson, print_json, stderr, stdout
+from .output import AsJson, print_json, progress_bar, stderr, stdout
 from .picture_files import picture_files
 
 if TYPE_CHECKING:
@@ -78,19 +78,16 @@ def _pictures(
 async def _send(
     pictures: Sequence[Picture], node: str | None, settings: LoopSettings | None, at_once: int
 ) -> list[Outcome]:
-    from rich.progress import Progress
-
     from ..client.bulk_upload import BulkUpload, Receiver, ThroughNode, ToLoop
     from ..client.detector import DetectorClient
 
-    console = stderr()
     async with AsyncExitStack() as stack:
         receiver: Receiver
         if settings is not None:
             receiver = ToLoop((await stack.enter_async_context(loop_client(settings))).images)
         else:
             receiver = ThroughNode(await stack.enter_async_context(DetectorClient(str(node))))
-        progress = stack.enter_context(Progress(console=console, disable=not console.is_terminal, transient=True))
+        progress = stack.enter_context(progress_bar())
         bar = progress.add_task("uploading", total=len(pictures))
         advance: Callable[[Outcome], None] = lambda _: progress.advance(bar)  # noqa: E731
         return await BulkUpload(receiver, at_once=at_once, on_done=advance).send_all(pictures)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from ..data_classes import codec
 from ..enums import CategoryType
 from .dataset import (
     Box,
@@ -21,12 +23,30 @@ from .dataset import (
     Whole,
 )
 
+LARGEST_PROPERTIES_BYTES = 64 * 1024
+"""So much JSON a loop keeps with an image, and with an annotation."""
+
 _PUBLIC_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def is_public_id(id_: str) -> bool:
     """Whether a loop can call an image or an annotation like this."""
     return _PUBLIC_ID.fullmatch(id_) is not None
+
+
+def are_small(properties: Properties) -> bool:
+    """Whether a loop keeps them with an image or an annotation."""
+    return len(codec.to_json(properties)) <= LARGEST_PROPERTIES_BYTES
+
+
+def with_small_properties(image: DatasetImage) -> DatasetImage:
+    """The same image, where what a loop would not keep is left out."""
+
+    def small(properties: Properties) -> Properties:
+        return properties if are_small(properties) else {}
+
+    annotations = [replace(annotation, properties=small(annotation.properties)) for annotation in image.annotations]
+    return replace(image, properties=small(image.properties), annotations=annotations)
 
 
 def key_of(image: DatasetImage, content: bytes) -> str:

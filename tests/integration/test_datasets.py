@@ -26,6 +26,7 @@ from learning_loop_node.datasets import (
     read_dataset,
 )
 from learning_loop_node.datasets.dataset import Box, DatasetAnnotation, Geometry, Outline, Whole
+from learning_loop_node.datasets.loop_records import LARGEST_PROPERTIES_BYTES
 from learning_loop_node.enums import CategoryType as Type
 from tests.builders import make_category
 from tests.datasets import comparable, content_of, png, put
@@ -146,9 +147,41 @@ async def test_doing_it_again_stores_nothing_twice(tmp_path: Path, command: Comm
         "annotations": {},
         "categories_created": 0,
         "categories_matched": 2,
+        "skipped": {},
         "notes": [],
     }
     assert (await client.images.counts()).total == 2
+
+
+async def test_images_that_are_there_stay_as_they_are(tmp_path: Path, command: Command, client: LoopClient):
+    dataset, images = all_kinds()
+    await command("import", written(tmp_path / "one", dataset, images), "--create")
+    images[0].annotations, images[0].tags = [], ["another tag"]
+    result = await command("import", written(tmp_path / "changed", dataset, images))
+    assert "0 sent, 4 there already, which stay as they are; annotations sent: none" in result.stdout
+    (record,) = await client.images.get_many(["image-0"])
+    assert (len(record.annotations), record.tags) == (4, ["a tag"])
+
+
+async def test_properties_that_a_loop_does_not_keep(tmp_path: Path, command: Command, client: LoopClient):
+    """Of an image they may just be as large as possible, and of an annotation they are one byte larger."""
+    dataset, images = all_kinds()
+    images[0].properties = {"text": "x" * (LARGEST_PROPERTIES_BYTES - len('{"text":""}'))}
+    images[0].annotations[0].properties = {"text": "x" * (LARGEST_PROPERTIES_BYTES - len('{"text":""}') + 1)}
+    folder = written(tmp_path / "in", dataset, images)
+    refused = await command("import", folder, "--create")
+    assert refused.exit_code == 1
+    assert "image 'image-0', annotation '0-0' has properties larger than a loop keeps (64 KiB" in refused.stderr
+    assert await client.projects.list() == []
+    result = await command("import", folder, "--create", "--skip-unfit")
+    assert result.exit_code == 0, result.output
+    assert "left out: 1 × properties larger than a loop keeps (64 KiB of JSON)\n" in result.stdout
+    (record,) = await client.images.get_many(["image-0"])
+    assert record.properties == images[0].properties
+    assert {annotation.id: annotation.properties for annotation in record.annotations} == {
+        "0-0": {},
+        **{f"0-{index}": {"p": index} for index in (1, 2, 3)},
+    }
 
 
 async def test_an_import_that_broke_off_goes_on(tmp_path: Path, command: Command, client: LoopClient):
@@ -279,7 +312,7 @@ async def test_other_data_with_the_same_ids_needs_new_ones(tmp_path: Path, comma
     refused = await command("import", other)
     assert refused.exit_code == 1
     assert "--new-ids lets the loop choose ids" in refused.stderr
-    assert "image_0 is 'image-0'" in refused.stderr
+    assert "the loop refused: image 'image-0': its id belongs to another image" in refused.stderr
     result = await command("import", other, "--new-ids", "--json")
     assert json.loads(result.stdout)["sent"] == 1
     assert (await client.images.counts()).total == 2

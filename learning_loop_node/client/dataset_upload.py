@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from ..client.images import BYTES_PER_UPLOAD, IDS_PER_REQUEST, IMAGES_PER_UPLOAD, NewImage
 from ..datasets.files import read
-from ..datasets.loop_records import is_public_id, key_of, metadata_of
+from ..datasets.loop_records import (
+    LARGEST_PROPERTIES_BYTES,
+    are_small,
+    is_public_id,
+    key_of,
+    metadata_of,
+    with_small_properties,
+)
+from ..enums import ImageState
 from ..errors import DatasetError, InvalidRequestError, LoopRefusedError, NotFoundError
 from ..runtime.threads import io_bound
 from .category_match import as_new, match_categories
+from .images import BYTES_PER_UPLOAD, IMAGES_PER_UPLOAD, NewImage
 
 if TYPE_CHECKING:
-    from ..client.loop import LoopClient
     from ..datasets import Dataset, DatasetImage, Images
+    from .loop import LoopClient
 
 AT_ONCE = 3
 """Requests on their way at a time."""
 
-COMPLETE, INBOX = "complete", "inbox"
+TOO_LARGE = f"properties larger than a loop keeps ({LARGEST_PROPERTIES_BYTES // 1024} KiB of JSON)"
 
 
 @dataclass(kw_only=True, slots=True)
 class Imported:
-    """What became of a data set. `annotations` are those of the images that were sent now."""
+    """What became of a data set. `annotations` are those of the images that were sent now; images that were there
+    already stay as they are. `skipped` says what was left out, by reason, and `notes` what a reader left aside.
+    """
 
     images: int = 0
     sent: int = 0
@@ -36,17 +47,24 @@ class Imported:
     annotations: Counter[str] = field(default_factory=Counter)
     categories_created: int = 0
     categories_matched: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
 
 @dataclass(kw_only=True, slots=True)
 class DatasetUpload:
     """`create` allows to make the project and categories; `new_ids` lets the loop choose the ids of images and
-    annotations; `state` is for images that have none of their own. `result` grows while it runs."""
+    annotations; `skip_unfit` leaves out what the loop cannot hold; `state` is for images that have none of their own.
+
+        await DatasetUpload(loop=LoopClient(http), create=True).run(read_dataset(folder))
+
+    `result` grows while it runs.
+    """
 
     loop: LoopClient
     create: bool = False
     new_ids: bool = False
+    skip_unfit: bool = False
     state: str | None = None
     tags: Sequence[str] = ()
     on_checked: Callable[[], None] = lambda: None
@@ -71,8 +89,19 @@ class DatasetUpload:
         used: set[str] = set()
         for image in dataset.images:
             used.update(annotation.category_id for annotation in image.annotations)
+            self._check_properties(image)
             self.on_checked()
         return used
+
+    def _check_properties(self, image: DatasetImage) -> None:
+        where = f"image {image.id!r}"
+        things = {where: image} | {f"{where}, annotation {entry.id!r}": entry for entry in image.annotations}
+        for place, thing in things.items():
+            if are_small(thing.properties):
+                continue
+            if not self.skip_unfit:
+                raise DatasetError(f"{place} has {TOO_LARGE}; make them smaller, or leave them out (--skip-unfit)")
+            self.result.skipped[TOO_LARGE] += 1
 
     async def _categories(self, dataset: Dataset, used: set[str]) -> dict[str, tuple[str, str]]:
         context = self.loop.context
@@ -80,7 +109,8 @@ class DatasetUpload:
             there = list((await self.loop.projects.get(context)).categories)
         except NotFoundError as error:
             if not self.create:
-                raise NotFoundError(f"{error}; --create makes it") from error
+                place = f"{context.organization}/{context.project}"
+                raise NotFoundError(f"there is no project {place}; --create makes it") from error
             there = list((await self.loop.projects.create(context)).categories)
         matches = match_categories(dataset.categories, there, used)
         self.result.notes += matches.notes
@@ -112,8 +142,9 @@ class DatasetUpload:
                 self.result.there_already += 1
                 self.on_image()
                 continue
-            state = self.state or (COMPLETE if image.annotations else INBOX)
-            metadata = metadata_of(image, categories, keep_ids=not self.new_ids, state=state, tags=self.tags)
+            state = self.state or (ImageState.Complete if image.annotations else ImageState.Inbox)
+            fitting = with_small_properties(image)
+            metadata = metadata_of(fitting, categories, keep_ids=not self.new_ids, state=state, tags=self.tags)
             new.append(NewImage(content=content, metadata=metadata, key=key))
             images.append(image)
         for image, stored in zip(images, await self._upload(new, images), strict=True):
@@ -128,7 +159,7 @@ class DatasetUpload:
         ids = [image.id for image in images if is_public_id(image.id)]
         if self.new_ids or not ids:
             return set()
-        return {record.idempotency_key for record in await self.loop.images.get_many(ids[:IDS_PER_REQUEST])}
+        return {record.idempotency_key for record in await self.loop.images.get_many(ids)}
 
     async def _upload(self, new: Sequence[NewImage], images: Sequence[DatasetImage]) -> Sequence[bool]:
         if not new:
@@ -136,9 +167,9 @@ class DatasetUpload:
         try:
             return [stored.stored for stored in await self.loop.images.upload(new)]
         except (InvalidRequestError, LoopRefusedError) as error:
-            names = ", ".join(f"image_{number} is {image.id!r}" for number, image in enumerate(images))
-            hint = "; --new-ids lets the loop choose ids" if "belong" in str(error) else ""
-            raise DatasetError(f"the loop refused: {error}{hint} ({names})") from error
+            text = re.sub(r"\bimage_(\d+)(\.\w+)?\b", lambda found: f"image {images[int(found[1])].id!r}", str(error))
+            hint = "; --new-ids lets the loop choose ids" if "belong" in text else ""
+            raise DatasetError(f"the loop refused: {text}{hint}") from error
 
 
 def _batches(images: Images) -> Iterator[list[tuple[DatasetImage, bytes]]]:

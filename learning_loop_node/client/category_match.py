@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DatasetError
 
 if TYPE_CHECKING:
-    from ..client.categories import StoredCategory
     from ..datasets import DatasetCategory
+    from .categories import StoredCategory
 
 
 @dataclass(slots=True)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..datasets import DatasetAnnotation, DatasetCategory, DatasetImage
+from ..datasets import DatasetAnnotation, DatasetCategory, DatasetImage, Format, dataset_writer
 from ..datasets.loop_records import annotation_of, image_of
 from ..enums import CategoryType
 from ..errors import DatasetError, NotFoundError
 from ..runtime.threads import io_bound
 
 if TYPE_CHECKING:
-    from ..client.categories import StoredCategory
-    from ..client.images import ImageFilter, ImageRecord
-    from ..client.loop import LoopClient
     from ..datasets import Writer, Written
+    from .categories import StoredCategory
+    from .images import ImageFilter, ImageRecord
+    from .loop import LoopClient
 
 AT_ONCE = 8
 """Images that are fetched at a time."""
@@ -29,17 +30,27 @@ WITHOUT_CATEGORY = "annotations whose category is no longer in the project"
 
 @dataclass(kw_only=True, slots=True)
 class DatasetDownload:
-    """Fetches the images that are `wanted`, in the order of their arrival."""
+    """Fetches the images that are `wanted`, in the order of their arrival, and of what is marked in them these `types`.
+
+        await DatasetDownload(loop=LoopClient(http)).run(folder, Format.Coco)
+
+    What the format cannot hold raises `DatasetError`, or with `skip_unfit` is left out and counted.
+    """
 
     loop: LoopClient
-    wanted: ImageFilter
+    wanted: ImageFilter | None = None
+    types: Collection[CategoryType] = tuple(CategoryType)
     skip_unfit: bool = False
     on_image: Callable[[], None] = lambda: None
 
-    async def categories(self) -> list[DatasetCategory]:
-        return [_category(category) for category in (await self.loop.projects.get(self.loop.context)).categories]
+    async def run(self, folder: Path, format_: Format) -> Written:
+        """Write them into a folder that does not exist yet; it appears when it is complete."""
+        project = await self.loop.projects.get(self.loop.context)
+        categories = [_category(category) for category in project.categories]
+        with dataset_writer(folder, format_, categories, skip_unfit=self.skip_unfit, types=self.types) as writer:
+            return await self._write(categories, writer)
 
-    async def write(self, categories: Sequence[DatasetCategory], writer: Writer) -> Written:
+    async def _write(self, categories: Sequence[DatasetCategory], writer: Writer) -> Written:
         """Hand all images to the writer, one after the other."""
         skipped: Counter[str] = Counter()
         by_id = {category.id: category for category in categories}
