@@ -10,7 +10,8 @@ import pytest
 from aiohttp import ClientSession, CookieJar
 
 from learning_loop_node.loop_server.passwords import Passwords
-from tests.loop import ORGANIZATION, RunningLoop, running_loop
+from tests.builders import jpeg
+from tests.loop import ORGANIZATION, P, RunningLoop, running_loop
 
 PASSWORD, NEW = "long enough", "another password"
 ANNA = "/users/anna"
@@ -85,6 +86,48 @@ async def test_a_role_taken_while_somebody_changes_their_password_is_gone(loop: 
         async with anna.put("/api/me/password", json=body) as answer:
             assert answer.status == 200, await answer.text()
     assert (await loop.json("GET", ANNA))["role"] == "user"
+
+
+UPLOADS = {"images": "POST /images", "model": "POST /models/mocked"}
+
+
+@pytest.mark.parametrize("upload", UPLOADS.values(), ids=UPLOADS)
+@pytest.mark.parametrize("is_made_again", [False, True], ids=["deleted", "deleted and made again"])
+async def test_what_arrives_for_a_project_that_is_deleted_meanwhile_is_refused(
+    loop: RunningLoop, upload: str, is_made_again: bool
+):
+    method, _, path = upload.partition(" ")
+
+    async def meanwhile() -> None:
+        await loop.json("DELETE", P)
+        if is_made_again:
+            await loop.create_project()
+
+    body = after(meanwhile, FORM)
+    headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+    async with loop.admin.request(method, f"/api{P}{path}", data=body, headers=headers, expect100=True) as answer:
+        assert answer.status == 404, await answer.text()
+    if is_made_again:
+        assert (await loop.json("GET", f"{P}/images/counts"))["total"] == 0
+        await loop.json("DELETE", P)
+    for gone in (await loop.json("GET", f"/{ORGANIZATION}/projects/deleted"))["projects"]:
+        restored = await loop.json("POST", f"{P}/restore?id={gone['id']}&name=restored-{gone['id']}")
+        assert (await loop.json("GET", f"{restored['resource']}/images/counts"))["total"] == 0
+        assert (await loop.json("GET", f"{restored['resource']}/models"))["models"] == []
+
+
+BOUNDARY = "between"
+FORM = (
+    f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="image.jpg"\r\n\r\n'.encode()
+    + jpeg()
+    + f"\r\n--{BOUNDARY}--\r\n".encode()
+)
+
+
+async def after(meanwhile: Callable[[], Awaitable[None]], body: bytes) -> AsyncIterator[bytes]:
+    """A body that comes after something else has happened, once the loop has asked for it (`Expect: 100-continue`)."""
+    await meanwhile()
+    yield body
 
 
 async def add_anna(loop: RunningLoop, role: str = "user") -> None:

@@ -111,11 +111,12 @@ class ImageOperations:
         and is answered with the same id.
         """
         async with self._loop.database.reading() as session:
-            project_id = (await projects.project_named(session, organization, project)).id
+            row = await projects.project_named(session, organization, project)
         with self._loop.arrivals.of_request() as arrival:
             new = await self._read(request, arrival)
             async with self._loop.database.writing() as session:
-                stored = await images.add_images(session, project_id, new, caller_of(request).name or None)
+                await projects.refuse_gone(session, row)
+                stored = await images.add_images(session, row.id, new, caller_of(request).name or None)
             arrival.kept(new, stored)
         self._loop.changes.tell("images", organization, project, [image.id for image in stored if image.stored])
         return json_reply(StoredImages(images=stored).model_dump())

@@ -169,6 +169,7 @@ class ModelOperations:
     ) -> ModelRow:
         """Take the version before the files are packed: it stands in them, and nobody else may get it."""
         async with self._loop.database.writing() as session:
+            await projects.refuse_gone(session, project)
             taken = await models.versions(session, project.id)
             if version is not None:
                 await models.refuse_taken_version(session, project.id, version)
@@ -202,6 +203,7 @@ class ModelOperations:
         }
         blob = await keep_archive(model, completed, self._loop.blobs)
         async with self._loop.database.writing() as session:
+            await projects.refuse_gone(session, project)
             await models.refuse_taken_format(session, stored.id, model_format)
             session.add(
                 ModelFormatRow(

@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from ...errors import InvalidRequestError, SettingError, StorageFullError
+from ...errors import InvalidRequestError, RefusedError, SettingError, StorageFullError
 from .migration import migrate, refuse_other_schema
 
 FILE_NAME = "loop.sqlite"
@@ -25,6 +25,7 @@ WRITER = 0x6C6F6F70
 """The lock of a database server that a writer takes."""
 
 DISK_FULL = "53100"
+LOST_REFERENCE = "23503"
 NO_TEXT = ("22021", "22P05")
 """What Postgres answers to texts that it cannot hold."""
 
@@ -90,6 +91,8 @@ class Database:
                 raise InvalidRequestError(
                     "a text of the request contains the character U+0000; leave it out"
                 ) from error
+            if state == LOST_REFERENCE or "FOREIGN KEY constraint failed" in str(error.orig):
+                raise RefusedError("what this belongs to was removed meanwhile; look again, then repeat") from error
             raise
 
     async def check(self) -> None:

@@ -32,6 +32,13 @@ async def project_named(session: AsyncSession, organization: str, name: str, *, 
     return project
 
 
+async def refuse_gone(session: AsyncSession, project: ProjectRow) -> None:
+    """Raise `NotFoundError` if a project was deleted since it was looked up."""
+    present = await _find(session, project.organization, project.name)
+    if present is None or present.id != project.id:
+        raise no_such_project(project.organization, project.name)
+
+
 async def add_project(
     session: AsyncSession, organization: str, name: str, description: str | None = None
 ) -> ProjectRow:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
-from learning_loop_node.errors import SettingError
+from learning_loop_node.errors import RefusedError, SettingError
 from learning_loop_node.loop_server.storage.database import Database, sqlite_url
 from learning_loop_node.loop_server.storage.tables import CategoryRow, ProjectRow, UserRow
 
@@ -72,7 +72,7 @@ async def test_readers_are_not_held_up_by_a_writer(database: Database):
 
 
 async def test_a_reference_to_nothing_is_refused(database: Database):
-    with pytest.raises(IntegrityError):
+    with pytest.raises(RefusedError, match="removed meanwhile"):
         async with database.writing() as session:
             session.add(CategoryRow(project_id="none", id="1", position=0, name="a", type="box"))
 
