@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import statistics
@@ -82,6 +83,8 @@ def _check_sync(folder: Path) -> Verdict:
                 sync_folder(Path(trial))
                 seconds.append(time.perf_counter() - began)
     except OSError as failure:
+        if failure.errno in (errno.ENOSPC, errno.EDQUOT):
+            return error("there is no room to try it", "make room")
         return error(
             f"fsync fails: {failure.strerror or failure}", "images would not survive a power cut; use another disk"
         )

@@ -20,6 +20,8 @@ from .tls import speaks_tls
 ASK_S = 10.0
 TOLERATED_S = 5.0
 HOPELESS_S = 300.0
+LIKE = 0.85
+"""So much alike are two projects, with their organizations, of which one is probably meant by the other."""
 
 
 class LoopChecks:
@@ -42,7 +44,7 @@ class LoopChecks:
                 self._clock = clock_verdict(answer.headers.get("Date", ""), asked, answered)
         except (LoopUnreachableError, TransferBrokenError) as failure:
             return await self._no_answer(failure)
-        except LoopError as failure:
+        except NodeError as failure:  # a node of ours names its errors, too
             return error(str(failure), "something answers, but no loop; correct host and port in LOOP_HOST")
         is_page = body.lstrip()[:1] == "<"
         if is_page:
@@ -64,12 +66,9 @@ class LoopChecks:
         except NodeError as failure:
             if status_of_refusal(failure) == 429:
                 return error(str(failure), "wait a minute")
-            remedy = (
-                "correct LOOP_USERNAME and LOOP_PASSWORD"
-                if settings.username
-                else "set LOOP_USERNAME and LOOP_PASSWORD"
-            )
-            return error(f"refused: {failure}", remedy)
+            if settings.username:
+                return error(str(failure), "")  # its text says what to do
+            return error(f"refused: {failure}", "set LOOP_USERNAME and LOOP_PASSWORD")
         if not settings.username:
             return ok("let in as a guest, which is enough for a detector")
         return ok(f"let in as {settings.username}")
@@ -156,7 +155,7 @@ class LoopChecks:
         except NodeError:
             return []
         context = self._loop.context
-        return difflib.get_close_matches(f"{context.organization}/{context.project}", names, n=2, cutoff=0.7)
+        return difflib.get_close_matches(f"{context.organization}/{context.project}", names, n=2, cutoff=LIKE)
 
 
 def clock_verdict(date: str, asked: datetime, answered: datetime) -> Verdict | None:

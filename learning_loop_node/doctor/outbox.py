@@ -30,7 +30,8 @@ def _check(folder: Path) -> Verdict:
         remedies.append("a node that starts puts them into quarantine")
     if usage.quarantine_items:
         troubles.append(f"{usage.quarantine_items} images are in quarantine")
-        remedies.append("see why: learning-loop outbox list --quarantine; try again: learning-loop outbox retry")
+        where = f"--folder {folder}"
+        remedies.append(f"see why: learning-loop outbox list {where}; try again: learning-loop outbox retry {where}")
     if age_s > OLD_S:
         remedies.append("start the node where the loop can be reached; see the checks of the loop")
     found = "; ".join([waits, *troubles])

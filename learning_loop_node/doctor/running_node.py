@@ -70,15 +70,21 @@ class NodeChecks:
         outbox = (self._counts or {}).get("outbox")
         if outbox is None:
             _, mode = await self._get("/outbox_mode", as_text=True)
-            return _mode_verdict(str(mode).strip('"'), f"mode {mode}")
+            return self._mode_verdict(str(mode).strip('"'), f"mode {mode}")
         found = f"{outbox['items']} images wait, {outbox['sent']} sent, {outbox['quarantine_items']} in quarantine"
         if outbox["last_error"]:
             return warning(f"{found}; the last try failed: {outbox['last_error']}", "see the checks of the loop")
         if (outbox["oldest_age_s"] or 0) > OLD_S:
             return warning(f"{found}, the oldest for {outbox['oldest_age_s'] / 3600:.0f} hours", "see its log")
         if outbox["quarantine_items"]:
-            return warning(found, "see why: learning-loop outbox list --quarantine")
-        return _mode_verdict(outbox["mode"], found)
+            return warning(found, f"see why: learning-loop outbox list --node {self._origin}")
+        return self._mode_verdict(outbox["mode"], found)
+
+    def _mode_verdict(self, mode: str, found: str) -> Verdict:
+        if mode == OutboxMode.STOPPED:
+            remedy = f"let it send: curl -X PUT -d {OutboxMode.CONTINUOUS_UPLOAD} {self._origin}/outbox_mode"
+            return warning(f"{found}; nothing is sent (mode {mode})", remedy)
+        return ok(found)
 
     async def _get(self, path: str, *, as_text: bool = False) -> tuple[int, Any]:
         """Status and answer; None for an answer that is no JSON."""
@@ -93,10 +99,3 @@ class NodeChecks:
             return 200, None
         except FOREIGN as failure:
             raise error_of_exception(failure, f"the node at {self._origin} (--node)") from failure
-
-
-def _mode_verdict(mode: str, found: str) -> Verdict:
-    if mode == OutboxMode.STOPPED:
-        remedy = "let it send: curl -X PUT -d continuous_upload http://NODE/outbox_mode"
-        return warning(f"{found}; nothing is sent (mode {mode})", remedy)
-    return ok(found)

@@ -13,6 +13,7 @@ from learning_loop_node.doctor.running_node import NodeChecks
 from learning_loop_node.enums import OutboxMode
 from learning_loop_node.errors import LoopUnreachableError
 from tests.builders import jpeg
+from tests.commands import is_command
 from tests.nodes import running_node
 from tests.stand_in import stand_in
 
@@ -36,7 +37,15 @@ async def test_a_node_that_works(tmp_path: Path):
     assert "3 requests refused" in found["queue"].found
     assert found["queue"].level is Level.WARNING
     assert "1 images wait" in found["outbox"].found
-    assert "continuous_upload" in found["outbox"].remedy
+    assert found["outbox"].remedy == f"let it send: curl -X PUT -d continuous_upload {running.url}/outbox_mode"
+
+
+async def test_a_node_with_images_in_quarantine(tmp_path: Path):
+    (tmp_path / "outbox" / "quarantine" / "2020-01-02_00:00:00.000000").mkdir(parents=True)
+    async with running_node(tmp_path) as running:
+        found = (await verdicts_of(running.url))["outbox"]
+    assert found.level is Level.WARNING
+    assert is_command(found.remedy.removeprefix("see why: "))
 
 
 async def test_a_node_without_a_model_says_why(tmp_path: Path):
