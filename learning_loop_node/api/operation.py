@@ -7,6 +7,7 @@ function with its place.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -68,7 +69,7 @@ class Operation(Generic[R, A]):
         if self.event is not None:
             return self.event
         assert self.http is not None, "an operation has a path or an event"
-        path = self.http.path.strip("/").replace("/", "_")
+        path = re.sub(r"[{}]", "", self.http.path).strip("/").replace("/", "_")
         return path if self.http.method == "GET" else f"{self.http.method.lower()}_{path}"
 
 

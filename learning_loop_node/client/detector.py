@@ -30,13 +30,14 @@ from ..errors import (
     InvalidRequestError,
     LoopRefusedError,
     NodeError,
+    NotFoundError,
     SettingError,
     UnavailableError,
 )
 from ..images import LARGEST_PIXELS, ImageInput, decode, encode_jpeg, read_header
 from ..runtime.threads import io_bound
 from .event_channel import EventChannel
-from .failures import FOREIGN, error_of_answer
+from .failures import FOREIGN, cause_of, error_of_answer
 from .http import read_body, timeout_of, web_origin
 
 W = TypeVar("W", OutboxMode, OperationMode)
@@ -270,12 +271,12 @@ class DetectorClient:
             async with session.request(method, self.origin + path, timeout=timeout_of(limit_s), **arguments) as answer:
                 body = await read_body(answer, LARGEST_ANSWER_BYTES)
                 if answer.status >= 300:
-                    raise _named(error_of_answer(answer.status, answer.headers, body))
+                    raise _named(error_of_answer(answer.status, answer.headers, body), self.origin + path)
                 return body
         except TimeoutError as error:
             raise DeadlineError(f"no answer to {path} from {self.origin} within {limit_s:g} s") from error
         except FOREIGN as error:
-            raise UnavailableError(f"no connection to {self.origin}: {error or type(error).__name__}") from error
+            raise UnavailableError(f"no connection to {self.origin}: {cause_of(error)}") from error
 
     def _limit(self, timeout_s: float | None) -> float:
         return self.timeout_s if timeout_s is None else timeout_s + SPARE_S
@@ -366,14 +367,17 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _named(error: NodeError) -> NodeError:
+def _named(error: NodeError, url: str) -> NodeError:
     """The answer of a node that names no error (0.27 and older), as the error that goes with its status."""
     if not isinstance(error, LoopRefusedError):
         return error
     kinds = {status: kind for kind, status in reversed(STATUS.items()) if kind is not NodeError}
     kinds[HTTPStatus.INTERNAL_SERVER_ERROR] = DetectionFailedError
     kind = next((kind for status, kind in kinds.items() if status == error.status), InvalidRequestError)
-    named = kind(f"{error} (status {error.status})")
+    text = f"{error} (status {error.status})"
+    if kind is NotFoundError:
+        text = f"there is no {url}: this is no detector node, or one of 0.27 or older"
+    named = kind(text)
     named.__cause__ = error
     return named
 

@@ -99,7 +99,9 @@ class EventChannel:
                     self._origin, socketio_path=SOCKET_IO_PATH, transports=["websocket"], wait_timeout=CONNECT_S
                 )
             except (socketio.exceptions.SocketIOError, *FOREIGN) as error:
-                raise UnavailableError(f"no Socket.IO connection to {self._origin}: {error}") from error
+                raise UnavailableError(
+                    f"no Socket.IO connection to {self._origin}: {error}; is a detector node there?"
+                ) from error
             self._client = client
             return client
 

@@ -36,7 +36,7 @@ def error_of_exception(error: BaseException, where: str) -> LoopError:
     match error:
         case ssl.SSLCertVerificationError() | aiohttp.ClientConnectorCertificateError():
             return LoopUnreachableError(
-                f"the certificate of {where} is not accepted ({_cause_of(error)}); "
+                f"the certificate of {where} is not accepted ({cause_of(error)}); "
                 "LOOP_SSL_CERT_PATH names the file of another authority"
             )
         case aiohttp.ClientPayloadError() | aiohttp.UploadAbortedError() | aiohttp.ClientConnectionResetError():
@@ -46,7 +46,7 @@ def error_of_exception(error: BaseException, where: str) -> LoopError:
         case aiohttp.InvalidURL():
             return LoopUnreachableError(f"{where} is not an address that can be asked")
         case _:
-            return LoopUnreachableError(f"no connection to {where}: {_cause_of(error)}")
+            return LoopUnreachableError(f"no connection to {where}: {cause_of(error)}")
 
 
 def error_of_answer(status: int, headers: Mapping[str, str], body: bytes) -> NodeError:
@@ -155,7 +155,7 @@ def _date(text: str) -> datetime | None:
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
-def _cause_of(error: BaseException) -> str:
+def cause_of(error: BaseException) -> str:
     """Why there is no connection, without the address, which aiohttp repeats."""
     match error:
         case aiohttp.ClientConnectorCertificateError():

@@ -26,6 +26,7 @@ from learning_loop_node.errors import (
     InvalidImageError,
     InvalidRequestError,
     NodeError,
+    NotFoundError,
     RefusedError,
     SettingError,
     TooLargeError,
@@ -243,6 +244,13 @@ async def test_errors_of_a_node_that_names_none(
     async with DetectorClient(node.url, transport=transport) as detector:
         with pytest.raises(kind, match="went wrong"):
             await detector.detect(JPEG)
+
+
+async def test_a_node_that_lacks_what_is_asked(node: Node) -> None:
+    node.foreign = (404, '{"detail": "Not Found"}')
+    async with DetectorClient(node.url) as detector:
+        with pytest.raises(NotFoundError, match="/outbox: this is no detector node"):
+            await detector.outbox_page()
 
 
 @BOTH
