@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from learning_loop_node.loop_server.operations.categories import AT_ONCE
 from tests.builders import jpeg
 from tests.loop import ORGANIZATION, P, RunningLoop, running_loop
 
@@ -144,6 +145,11 @@ async def test_annotations_follow_the_name_and_detections_do_not(loop: RunningLo
     [image] = await loop.list_images()
     assert image["box_annotations"][0]["category_name"] == "head"
     assert image["box_detections"][0]["category_name"] == "face"
+    annotation = image["box_annotations"][0]
+    changed = await loop.json(
+        "PATCH", f"{P}/annotations/{annotation['id']}", json={"version": annotation["version"], "x": 1}
+    )
+    assert (changed["category_name"], changed["category_id"]) == ("head", by_name["face"])
     status, text = await refusal(loop, "PATCH", f"{P}/categories/{by_name['face']}", json={"type": "point"})
     assert (status, "1 box annotations" in text) == (409, True)
 
@@ -168,6 +174,20 @@ async def test_a_category_in_use_is_deleted_only_with_a_word_about_its_annotatio
     assert await loop.json("DELETE", mouth, params={"force": "true"}) == {"moved": 0, "deleted": 4}
     assert [image["box_annotations"] for image in await loop.list_images()] == [[], []]
     assert await categories(loop) == []
+
+
+@pytest.mark.parametrize("count", [2 * AT_ONCE, 2 * AT_ONCE + 1])
+async def test_of_many_annotations_none_is_left(loop: RunningLoop, count: int):
+    by_name = await ids(loop)
+    face, mouth = (f"{P}/categories/{by_name[name]}" for name in ("face", "mouth"))
+    await loop.post_images([jpeg()], metadata={"box_annotations": [FACE] * count})
+    assert await loop.json("DELETE", face, params={"move_to": by_name["mouth"]}) == {"moved": count, "deleted": 0}
+    [image] = await loop.list_images()
+    assert {entry["category_name"] for entry in image["box_annotations"]} == {"mouth"}
+    counts = await loop.json("GET", f"{P}/images/counts")
+    assert counts["category"] == {by_name["mouth"]: 1}
+    assert await loop.json("DELETE", mouth, params={"force": "true"}) == {"moved": 0, "deleted": count}
+    assert (await loop.list_images())[0]["box_annotations"] == []
 
 
 async def test_a_category_of_the_same_id_elsewhere_is_left_alone(loop: RunningLoop):

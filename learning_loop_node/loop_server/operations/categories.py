@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastapi import Depends, Query
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
 from ...api.operation import Endpoint
@@ -13,7 +14,7 @@ from ..auth import caller_of
 from ..loop import Loop
 from ..rights import Right
 from ..storage import categories, projects
-from ..storage.tables import ProjectRow
+from ..storage.tables import CategoryRow, ProjectRow
 from ..wire.projects import (
     CategoryOrder,
     CategoryRecord,
@@ -25,6 +26,8 @@ from ..wire.projects import (
 from .projects import PROJECT, as_categories, category_record
 
 SUBJECT = "categories"
+AT_ONCE = 500
+"""So many annotations are moved or deleted before somebody else may write something."""
 
 
 def endpoints(loop: Loop) -> list[Endpoint]:
@@ -136,28 +139,41 @@ class CategoryOperations:
         ),
         force: bool = Query(default=False, description="Delete its annotations, too."),
     ) -> DeletedCategory:
-        """Delete a category. While it is used in annotations, say by `move_to` or `force` what becomes of them."""
+        """Delete a category. While it is used in annotations, say by `move_to` or `force` what becomes of them.
+
+        Of many annotations some are moved or deleted at a time. Should that be interrupted, the category is still there
+        with the others; repeat it then.
+        """
         if force and move_to is not None:
             raise InvalidRequestError("move_to and force exclude each other: are the annotations to be kept or not?")
         result, user = DeletedCategory(), caller_of(request).name
-        async with self._loop.database.writing() as session:
-            row = await projects.project_named(session, organization, project, to_change=True)
-            category = await categories.category_of(session, row, category_id)
-            projects.refuse_changed(f"the category {category.name!r}", category.version, version)
-            if move_to is not None:
-                target = await categories.category_of(session, row, move_to)
-                result.moved = await categories.move_annotations(session, row, category, target, user)
-            elif force:
-                result.deleted = await categories.delete_annotations(session, row, category, user)
-            elif count := await categories.count_uses(session, row, category):
-                raise RefusedError(
-                    f"the category {category.name!r} is used in {count} annotations; repeat with move_to=<id of "
-                    f"another {category.type} category>, which takes them over, or with force=true, which deletes them"
-                )
-            await categories.delete_category(session, category)
-            row.version += 1
+        count = AT_ONCE
+        while count == AT_ONCE:
+            async with self._loop.database.writing() as session:
+                row = await projects.project_named(session, organization, project, to_change=True)
+                category = await categories.category_of(session, row, category_id)
+                projects.refuse_changed(f"the category {category.name!r}", category.version, version)
+                target = await categories.category_of(session, row, move_to) if move_to is not None else None
+                if target is None and not force:
+                    await _refuse_used(session, row, category)
+                count = await categories.unmark_some(session, row, category, AT_ONCE, target=target, user=user)
+                if count < AT_ONCE:
+                    await categories.delete_category(session, category)
+                    row.version += 1
+            if target is None:
+                result.deleted += count
+            else:
+                result.moved += count
         self._tell(row, [category_id])
         return result
 
     def _tell(self, project: ProjectRow, ids: Sequence[str]) -> None:
         self._loop.changes.tell(SUBJECT, project.organization, project.name, ids)
+
+
+async def _refuse_used(session: AsyncSession, project: ProjectRow, category: CategoryRow) -> None:
+    if count := await categories.count_uses(session, project, category):
+        raise RefusedError(
+            f"the category {category.name!r} is used in {count} annotations; repeat with move_to=<id of "
+            f"another {category.type} category>, which takes them over, or with force=true, which deletes them"
+        )

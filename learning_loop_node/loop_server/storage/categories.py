@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, Delete, Update, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...enums import CategoryType
@@ -71,7 +71,7 @@ async def category_of(session: AsyncSession, project: ProjectRow, category_id: s
 async def change_category(
     session: AsyncSession, project: ProjectRow, category: CategoryRow, changes: Mapping[str, Any]
 ) -> None:
-    """Give columns of a category new values. Its annotations follow its name; it has none while its type changes."""
+    """Give columns of a category new values. It has no annotations while its type changes."""
     for field in ("name", "type"):
         if field in changes and changes[field] is None:
             raise InvalidRequestError(f"{field} cannot be null: every category has one")
@@ -82,13 +82,6 @@ async def change_category(
         raise RefusedError(
             f"the category {category.name!r} is used in {count} {category.type} annotations, so that it stays of this "
             "type; make another category instead"
-        )
-    if changes.get("name", category.name) != category.name:
-        await session.execute(
-            update(AnnotationRow)
-            .where(_marks(project, category))
-            .values(category_name=changes["name"])
-            .execution_options(synchronize_session=False)
         )
     for field, value in changes.items():
         setattr(category, field, value)
@@ -114,41 +107,38 @@ async def count_uses(session: AsyncSession, project: ProjectRow, category: Categ
     return await session.scalar(query) or 0
 
 
-async def move_annotations(
-    session: AsyncSession, project: ProjectRow, source: CategoryRow, target: CategoryRow, user: str | None
+async def unmark_some(
+    session: AsyncSession,
+    project: ProjectRow,
+    category: CategoryRow,
+    count: int,
+    *,
+    target: CategoryRow | None,
+    user: str | None,
 ) -> int:
-    """Let everything that is marked as `source` be marked as `target`; how many annotations that were."""
-    if source.id == target.id or source.type != target.type:
-        raise InvalidRequestError(f"move_to must be another category of type {source.type}, not {target.name!r}")
-    numbers = await _images_with(session, project, source)
-    count = await count_uses(session, project, source)
-    await session.execute(
-        update(AnnotationRow)
-        .where(_marks(project, source))
-        .values(
+    """Let up to so many of its annotations be marked as the target or, without one, delete them; how many that were.
+
+    `InvalidRequestError` if the target is no other category of the same type.
+    """
+    if target is not None and (category.id == target.id or category.type != target.type):
+        raise InvalidRequestError(f"move_to must be another category of type {category.type}, not {target.name!r}")
+    query = select(AnnotationRow.number, AnnotationRow.image_number).where(_marks(project, category)).limit(count)
+    rows = (await session.execute(query)).all()
+    these = AnnotationRow.number.in_([row.number for row in rows])
+    if target is None:
+        statement: Delete | Update = delete(AnnotationRow).where(these)
+    else:
+        statement = update(AnnotationRow).where(these)
+        statement = statement.values(
             category_id=target.id,
             category_name=target.name,
             version=AnnotationRow.version + 1,
             changed=datetime.now(UTC),
             user=user,
         )
-        .execution_options(synchronize_session=False)
-    )
-    await _count_change(session, project, numbers, user)
-    return count
-
-
-async def delete_annotations(
-    session: AsyncSession, project: ProjectRow, category: CategoryRow, user: str | None
-) -> int:
-    """Delete everything that is marked as this category; how many annotations that were."""
-    numbers = await _images_with(session, project, category)
-    count = await count_uses(session, project, category)
-    await session.execute(
-        delete(AnnotationRow).where(_marks(project, category)).execution_options(synchronize_session=False)
-    )
-    await _count_change(session, project, numbers, user)
-    return count
+    await session.execute(statement.execution_options(synchronize_session=False))
+    await _count_change(session, project, sorted({row.image_number for row in rows}), user)
+    return len(rows)
 
 
 async def delete_category(session: AsyncSession, category: CategoryRow) -> None:
@@ -159,14 +149,7 @@ async def delete_category(session: AsyncSession, category: CategoryRow) -> None:
 
 def _marks(project: ProjectRow, category: CategoryRow) -> ColumnElement[bool]:
     """The annotations of a category: the same id may be used in another project."""
-    images = select(ImageRow.number).where(ImageRow.project_id == project.id)
-    return (AnnotationRow.category_id == category.id) & AnnotationRow.image_number.in_(images)
-
-
-async def _images_with(session: AsyncSession, project: ProjectRow, category: CategoryRow) -> Sequence[int]:
-    """The numbers of the images in which this category is marked."""
-    query = select(AnnotationRow.image_number).where(_marks(project, category)).distinct()
-    return (await session.scalars(query)).all()
+    return (AnnotationRow.project_id == project.id) & (AnnotationRow.category_id == category.id)
 
 
 async def _count_change(session: AsyncSession, project: ProjectRow, numbers: Sequence[int], user: str | None) -> None:

@@ -169,6 +169,7 @@ class _Work:
     def entry(self, row: AnnotationRow) -> Entry:
         """An annotation as it is told."""
         image = self.images[row.image_number]
+        category = self._categories.get(row.category_id or "")
         return row.geometry | {
             "id": row.id,
             "version": row.version,
@@ -176,7 +177,7 @@ class _Work:
             "image_id": image.id,
             "image_version": image.version,
             "category_id": row.category_id,
-            "category_name": row.category_name,
+            "category_name": category.name if category is not None else row.category_name,
             "properties": row.properties,
             "created": row.created.isoformat(),
             "changed": row.changed.isoformat(),

@@ -10,14 +10,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...runtime.threads import io_bound
 from ..wire.listing import Fields
 from .facets import AT_ONCE
 from .images import KINDS
-from .tables import AnnotationRow, DetectionRow, ImageRow
+from .tables import AnnotationRow, CategoryRow, DetectionRow, ImageRow
 
 PORTION = 500
 """Rows at a time."""
@@ -124,8 +124,11 @@ def annotation_entry(row: Any) -> Record:
 
 
 def _annotations() -> Select[Any]:
-    columns = ("image_number", "kind", "id", "version", "category_name", "category_id", "geometry", "properties")
-    return select(*(getattr(AnnotationRow, name) for name in columns)).order_by(AnnotationRow.number)
+    columns = ("image_number", "kind", "id", "version", "category_id", "geometry", "properties")
+    name = func.coalesce(CategoryRow.name, AnnotationRow.category_name).label("category_name")
+    of_category = and_(CategoryRow.project_id == AnnotationRow.project_id, CategoryRow.id == AnnotationRow.category_id)
+    query = select(*(getattr(AnnotationRow, name) for name in columns), name)
+    return query.outerjoin(CategoryRow, of_category).order_by(AnnotationRow.number)
 
 
 def _detections() -> Select[Any]:

@@ -248,11 +248,12 @@ class DetectionRow(Table):
 class AnnotationRow(Table):
     """What a person, or a program in a person's place, says is in an image. `version` counts its changes.
 
-    `number` is the order within the image; `user` is who said it last, None for a node.
+    `number` is the order within the image; `user` is who said it last, None for a node. `category_name` counts only
+    where the project has no category of this id: those of categories that it has follow their present names.
     """
 
     __tablename__ = "annotations"
-    __table_args__ = (UniqueConstraint("project_id", "id"),)
+    __table_args__ = (UniqueConstraint("project_id", "id"), Index(None, "project_id", "category_id"))
 
     number: Mapped[int] = mapped_column(SERIAL, primary_key=True)
     id: Mapped[str]

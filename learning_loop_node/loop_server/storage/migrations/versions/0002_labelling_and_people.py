@@ -139,6 +139,7 @@ def _create_findings() -> None:
         sa.UniqueConstraint("project_id", "id", name=op.f("uq_annotations_project_id_id")),
     )
     _index("annotations", "image_number")
+    _index("annotations", "project_id", "category_id")
 
 
 def _create_deployments() -> None:
