@@ -6,7 +6,7 @@ NodeError
 │   ├── InvalidDataError            a JSON object lacks a field or has one of the wrong type
 │   ├── BadModeError                a mode that does not exist (answered like 0.27 does)
 │   ├── ArchiveRefusedError         an archive that we do not unpack
-│   ├── DatasetError                a data set that cannot be read, or that a format cannot hold
+│   ├── DatasetError                a data set that cannot be read or written, or that a format cannot hold
 │   └── SettingError                a setting has a value that cannot be used
 ├── TooLargeError                   body, image or archive above a limit
 ├── NotAuthenticatedError           login or token is missing or wrong
@@ -87,7 +87,7 @@ class ArchiveRefusedError(InvalidRequestError):
 
 
 class DatasetError(InvalidRequestError):
-    """The data set cannot be read, or its format cannot hold it."""
+    """The data set cannot be read or written, or its format cannot hold it."""
 
 
 class SettingError(InvalidRequestError, ValueError):

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from uuid import uuid4
 
-from ..errors import DatasetError, StorageFullError
+from ..errors import DatasetError
 
 USUAL_ENDING = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "bmp": ".bmp"}
 """Of the files of every format that we know."""
@@ -72,34 +72,26 @@ def _made_from(id_: str) -> str:
 def appearing(folder: Path) -> Iterator[Path]:
     """A folder to write into, which gets its name when the block ends well, and is deleted if not.
 
-    `DatasetError` if there is something of that name already.
+    `DatasetError` if there is something of that name already, or it cannot be written.
     """
     refuse_existing(folder)
     folder = folder.absolute()
     aside = folder.with_name(f".{folder.name}.{uuid4().hex}.tmp")
     try:
-        with writing(folder):
-            aside.mkdir(parents=True)
-            yield aside
-            refuse_existing(folder)
-            aside.rename(folder)
-    except BaseException:
+        aside.mkdir(parents=True)
+        yield aside
+        refuse_existing(folder)
+        aside.rename(folder)
+    except OSError as error:
+        raise DatasetError(f"{folder} cannot be written: {error.strerror or error}") from error
+    finally:
         shutil.rmtree(aside, ignore_errors=True)
-        raise
 
 
 def refuse_existing(folder: Path) -> None:
     """Raise `DatasetError` if writing there would mix two data sets."""
     if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
         raise DatasetError(f"{folder} exists already; name a folder that does not exist, or an empty one")
-
-
-@contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StorageFullError(f"{folder} cannot be written: {error.strerror or error}") from error
 
 
 def read(file: Path, label: str) -> bytes:

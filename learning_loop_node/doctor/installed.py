@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, requires, version
 
 from .finding import Verdict, error, ok
@@ -24,11 +24,11 @@ async def check_installed() -> Verdict:
     return ok(found)
 
 
-def unmet(requirements: object) -> list[str]:
+def unmet(requirements: Iterable[str]) -> list[str]:
     """Requirements (`name[extra]>=1.2,<3`) of the core that are not installed in the version they ask for."""
     found = []
-    for requirement in requirements:  # type: ignore[attr-defined]
-        text, _, marker = str(requirement).partition(";")
+    for requirement in requirements:
+        text, _, marker = requirement.partition(";")
         match = re.match(r"\s*([\w.-]+)(?:\[[^\]]*\])?\s*(.*)", text)
         if "extra" in marker or match is None:
             continue

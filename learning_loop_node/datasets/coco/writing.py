@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from ...data_classes import codec
 from ...enums import CategoryType
 from ..dataset import DatasetCategory, DatasetImage, Outline, Properties, Whole
-from ..files import FileNames, writing
+from ..files import FileNames
 from ..objects import KEYPOINTS, SKELETON, MarkedObject, fingerprint, objects_of
 from ..records import OURS, category_record, image_record, part_records
 from ..writer import Writer, Written
@@ -40,12 +40,11 @@ class CocoWriter(Writer):
         self._splits: dict[str | None, _Split] = {}
 
     def _add(self, image: DatasetImage, content: bytes, image_format: str) -> None:
-        with writing(self._folder):
-            split = self._split(image.set)
-            name = split.names.take(image.name, image.id, image_format)
-            file = self._folder / "images" / split.name / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
+        split = self._split(image.set)
+        name = split.names.take(image.name, image.id, image_format)
+        file = self._folder / "images" / split.name / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
         number = split.image_numbers.take(image.id, image.properties)
         fields = split.with_license(
             foreign_fields(image.properties, OF_IMAGES), of_coco(image.properties).get("license")
@@ -58,13 +57,12 @@ class CocoWriter(Writer):
             self._add_object(split, thing, image, number)
 
     def finish(self) -> Written:
-        with writing(self._folder):
-            if not self._splits:
-                self._split(None)
-            for split in self._splits.values():
-                for kind in self._kinds():
-                    split.assemble(kind, self._head(split, kind))
-            self._open.close()
+        if not self._splits:
+            self._split(None)
+        for split in self._splits.values():
+            for kind in self._kinds():
+                split.assemble(kind, self._head(split, kind))
+        self._open.close()
         self.written.categories = len(self._categories)
         return self.written
 

@@ -12,7 +12,7 @@ from ...enums import CategoryType
 from ...errors import DatasetError
 from ..coco.fields import foreign_fields
 from ..dataset import SETS, Box, DatasetAnnotation, DatasetCategory, DatasetImage, Number, Outline, Point, Properties
-from ..files import FileNames, is_portable, writing
+from ..files import FileNames, is_portable
 from ..objects import MarkedObject, fingerprint, objects_of, visibility_of
 from ..writer import Writer, Written
 from .numbers import is_exact, share_of
@@ -43,17 +43,15 @@ class YoloWriter(Writer):
         self._folders = _class_folders(self._categories) if self.task == Task.Classify else {}
         self._keypoints = max((len(self._classes.names_of(c)) for c in self._classes.categories), default=0)
         self._dimensions = 2 if any(_said(c).get("kpt_dims") == 2 for c in self._classes.categories) else 3
-        with writing(folder):
-            self._sidecar = self._open.enter_context((folder / NAME).open("wb"))
-            self._sidecar.write(dataset_line(self._categories, self._properties, self._folders))
+        self._sidecar = self._open.enter_context((folder / NAME).open("wb"))
+        self._sidecar.write(dataset_line(self._categories, self._properties, self._folders))
 
     def finish(self) -> Written:
-        with writing(self._folder):
-            self._open.close()
-            if self.task == Task.Classify:
-                self._make_class_folders()
-            else:
-                (self._folder / "data.yaml").write_text(self._data_yaml(), encoding="utf-8")
+        self._open.close()
+        if self.task == Task.Classify:
+            self._make_class_folders()
+        else:
+            (self._folder / "data.yaml").write_text(self._data_yaml(), encoding="utf-8")
         self.written.categories = len(self._categories)
         if self._splits and "val" not in self._splits:
             self.written.notes["no image is of the set val, which Ultralytics asks for"] += 1
@@ -70,12 +68,11 @@ class YoloWriter(Writer):
         names = self._names.setdefault(folder, FileNames(by_stem=True))
         self._splits.add(split)
         file = f"{folder}/{names.take(name, image.id, image_format)}"
-        with writing(self._folder):
-            _write(self._folder / file, content)
-            if self.task != Task.Classify:
-                text = "".join(line + "\n" for line, _ in lines).encode()
-                _write(self._folder / PurePosixPath(f"labels{file.removeprefix('images')}").with_suffix(".txt"), text)
-            self._sidecar.write(image_line(file, image, lines))
+        _write(self._folder / file, content)
+        if self.task != Task.Classify:
+            text = "".join(line + "\n" for line, _ in lines).encode()
+            _write(self._folder / PurePosixPath(f"labels{file.removeprefix('images')}").with_suffix(".txt"), text)
+        self._sidecar.write(image_line(file, image, lines))
         self.written.images += 1
         if image.set is None:
             self.written.notes["images of no set are in train, since YOLO knows nothing else"] += 1

@@ -19,6 +19,7 @@ from learning_loop_node.datasets import (
     Point,
     Shapes,
     Whole,
+    dataset_writer,
     find_format,
     read_dataset,
     write_dataset,
@@ -337,6 +338,24 @@ def test_an_export_appears_when_it_is_complete(tmp_path: Path):
     put(tmp_path / "out", {"mine": ""})
     with pytest.raises(DatasetError, match="out exists already"):
         write_dataset(dataset, tmp_path / "out", Format.Coco)
+
+
+def test_an_export_that_cannot_be_written_names_its_folder(tmp_path: Path):
+    dataset = read_dataset(put(tmp_path / "in", single()))
+    put(tmp_path, {"file": ""})
+    with pytest.raises(DatasetError, match="file/out cannot be written: Not a directory"):
+        write_dataset(dataset, tmp_path / "file/out", Format.Coco)
+
+    def break_while_writing() -> None:
+        (image,) = dataset.images
+        with dataset_writer(tmp_path / "out", Format.Coco, dataset.categories) as writer:
+            (half,) = tmp_path.glob(".out.*")
+            put(half, {"images": "in the way"})
+            writer.add(image, png(30, 20))
+
+    with pytest.raises(DatasetError, match=f"{tmp_path}/out cannot be written: Not a directory"):
+        break_while_writing()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["file", "in"]
 
 
 def test_an_export_may_go_into_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
