@@ -34,7 +34,11 @@ def endpoints(loop: Loop) -> list[Endpoint]:
             path=f"{PROJECT}/data",
             run=operations.ids,
             access=users,
-            options={"tags": ["images"], "summary": "Ids of images, and the project's categories"},
+            options={
+                "tags": ["images"],
+                "summary": "Ids of images, and the project's categories",
+                "response_model": ProjectData,
+            },
         ),
         Endpoint(
             method="GET",
@@ -63,14 +67,15 @@ class ListingOperations:
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
 
-    async def ids(self, organization: str, project: str, state: list[ImageState] = Query(default=[])) -> ProjectData:
+    async def ids(self, organization: str, project: str, state: list[ImageState] = Query(default=[])) -> Response:
         """The ids of all images, or of those in a state, and the categories of the project."""
         async with self._loop.database.reading() as session:
             row = await projects.project_named(session, organization, project)
             ids = await images.image_ids(session, row.id, state)
-            categories = [category_record(entry) for entry in await projects.categories_of(session, row)]
-        boxes = [category for category in categories if category.type == "box"]
-        return ProjectData(image_ids=list(ids), categories=categories, box_categories=boxes)
+            rows = await projects.categories_of(session, row)
+        categories = [category_record(entry).model_dump(mode="json") for entry in rows]
+        boxes = [category for category in categories if category["type"] == "box"]
+        return await _reply({"image_ids": ids, "categories": categories, "box_categories": boxes})
 
     async def page(self, organization: str, project: str, query: Annotated[ImageQuery, Query()]) -> Response:
         """The images for which all that is given is true, in the order of `sort`.

@@ -23,6 +23,7 @@ GEOMETRY = ("x", "y", "width", "height", "shape")
 TEST_SHARE = 5
 """One of so many images is kept for testing."""
 
+IDS_AT_ONCE = 5000
 ROWS_AT_ONCE = 500
 """More in one statement would hold everybody else up."""
 
@@ -78,7 +79,8 @@ async def image_ids(session: AsyncSession, project_id: str, states: Sequence[Ima
     query = select(ImageRow.id).where(ImageRow.project_id == project_id, ImageRow.deleted.is_(None))
     if states:
         query = query.where(ImageRow.state.in_([state.value for state in states]))
-    return (await session.scalars(query.order_by(ImageRow.number))).all()
+    stream = await session.stream_scalars(query.order_by(ImageRow.number).execution_options(yield_per=IDS_AT_ONCE))
+    return [id_ async for portion in stream.partitions() for id_ in portion]
 
 
 async def image_of(session: AsyncSession, project_id: str, image_id: str) -> ImageRow | None:
