@@ -21,6 +21,7 @@ from learning_loop_node.client.loop import LoopClient
 from learning_loop_node.data_classes import Context
 from learning_loop_node.errors import InvalidRequestError, NodeError, NotFoundError, OutdatedError, RefusedError
 from learning_loop_node.images import read_header
+from learning_loop_node.loop_server.operations.detections import AT_ONCE
 from learning_loop_node.loop_server.wire.images import ImageRecord as WireRecord
 from learning_loop_node.settings import LoopSettings
 from tests.builders import jpeg
@@ -482,6 +483,18 @@ async def test_detections_of_a_model_replace_its_former_ones(loop: RunningLoop, 
     counts = await client.images.counts()
     assert (counts.model, counts.category) == ({"1.0": 1, "1.1": 1, "1.2": 1}, {"face": 1, "hair": 1})
     assert record.version == 1
+
+
+async def test_many_detections_come_in_portions_and_none_is_lost(loop: RunningLoop, place: str, client: LoopClient):
+    image, other = [await stored(client) for _ in range(2)]
+    found = [{"category_name": "face", "model_name": "1.0", "confidence": 0.5, **BOX}] * (AT_ONCE // 2 + 1)
+    entries = [{"image_id": id_, "box_detections": found} for id_ in (image.id, other.id, image.id)]
+    async with loop.admin.post(f"/api{place}/detections", json=[*entries, {"image_id": "unknown"}]) as answer:
+        assert answer.status == 404
+    assert (await client.images.counts()).model == {}
+    await loop.json("POST", f"{place}/detections", json=entries)
+    kept = [len((await client.images.get(id_)).data["box_detections"]) for id_ in (image.id, other.id)]
+    assert kept == [2 * len(found), len(found)]
 
 
 @pytest.mark.parametrize(

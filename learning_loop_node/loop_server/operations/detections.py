@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
 from fastapi import Depends
 from pydantic import TypeAdapter
 from starlette.requests import Request
@@ -11,6 +14,7 @@ from ..bodies import read_entries, read_json
 from ..loop import Loop
 from ..rights import Right
 from ..storage import detections, projects
+from ..storage.images import KINDS
 from ..wire.detections import DetectionsOf
 from ..wire.ground import Done
 from .forms import json_body
@@ -18,6 +22,9 @@ from .projects import PROJECT
 
 MAX_IMAGES = 1000
 MAX_BYTES = 64 * 2**20
+AT_ONCE = 5000
+"""So many detections are kept before somebody else may write something."""
+
 _ENTRY = TypeAdapter(DetectionsOf)
 
 
@@ -46,12 +53,37 @@ class DetectionOperations:
         self._loop = loop
 
     async def receive(self, organization: str, project: str, request: Request) -> Done:
-        """A list with one entry per image. What the models in an entry had found there before is replaced by it."""
+        """A list with one entry per image. What the models in an entry had found there before is replaced by it.
+
+        Nothing is kept if an image is not there. Of many detections some are kept at a time; should that be
+        interrupted, send them again.
+        """
         async with self._loop.database.reading() as session:
-            await projects.project_named(session, organization, project)
+            row = await projects.project_named(session, organization, project)
         entries = await read_entries("detections", await read_json(request, MAX_BYTES), _ENTRY, MAX_IMAGES)
-        async with self._loop.database.writing() as session:
-            project_id = (await projects.project_named(session, organization, project)).id
-            ids = await detections.replace(session, project_id, entries)
-        self._loop.changes.tell("images", organization, project, ids)
+        async with self._loop.database.reading() as session:
+            await detections.refuse_unknown(session, row.id, entries)
+        for some in _portions(entries):
+            async with self._loop.database.writing() as session:
+                await projects.refuse_gone(session, row)
+                ids = await detections.replace(session, row.id, some)
+            self._loop.changes.tell("images", organization, project, ids)
         return Done()
+
+
+def _portions(entries: Iterable[DetectionsOf]) -> Iterator[list[DetectionsOf]]:
+    """Entries that are kept together; those of one image always are."""
+    of_image: defaultdict[str, list[DetectionsOf]] = defaultdict(list)
+    for entry in entries:
+        of_image[entry.image_id].append(entry)
+    portion: list[DetectionsOf] = []
+    size = 0
+    for group in of_image.values():
+        count = sum(len(getattr(entry, f"{kind}_detections")) for entry in group for kind in KINDS)
+        if portion and size + count > AT_ONCE:
+            yield portion
+            portion, size = [], 0
+        portion += group
+        size += count
+    if portion:
+        yield portion

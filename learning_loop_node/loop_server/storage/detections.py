@@ -13,20 +13,22 @@ from . import facets
 from .facets import FacetKind
 from .image_changes import images_named, refuse_deleted
 from .images import KINDS, category_ids, detections_of, insert_rows
-from .tables import DetectionRow
+from .tables import DetectionRow, ImageRow
 from .versions import refuse_missing
+
+
+async def refuse_unknown(session: AsyncSession, project_id: str, entries: Sequence[DetectionsOf]) -> None:
+    """Raise `NotFoundError` or `RefusedError` (for deleted ones) with the images that cannot get detections."""
+    await _images_of(session, project_id, entries)
 
 
 async def replace(session: AsyncSession, project_id: str, entries: Sequence[DetectionsOf]) -> Sequence[str]:
     """Keep what models found, in place of what these had found in the same image before; the ids of the images.
 
-    This is no change of the image: a person who labels it meanwhile is not disturbed. Raises `NotFoundError` and
-    `RefusedError` (for deleted ones) with the images.
+    This is no change of the image: a person who labels it meanwhile is not disturbed. Raises what `refuse_unknown`
+    raises.
     """
-    ids = list(dict.fromkeys(entry.image_id for entry in entries))
-    images = await images_named(session, project_id, ids)
-    refuse_missing("image", ids, images)
-    refuse_deleted([image for image in images.values() if image.deleted is not None])
+    images = await _images_of(session, project_id, entries)
     former = {
         (images[entry.image_id].number, finding.model_name)
         for entry in entries
@@ -44,4 +46,12 @@ async def replace(session: AsyncSession, project_id: str, entries: Sequence[Dete
     await insert_rows(session, DetectionRow, rows)
     kinds = (FacetKind.MODEL, FacetKind.CATEGORY)
     await facets.refresh(session, project_id, [image.number for image in images.values()], kinds)
-    return ids
+    return list(images)
+
+
+async def _images_of(session: AsyncSession, project_id: str, entries: Sequence[DetectionsOf]) -> dict[str, ImageRow]:
+    ids = list(dict.fromkeys(entry.image_id for entry in entries))
+    images = await images_named(session, project_id, ids)
+    refuse_missing("image", ids, images)
+    refuse_deleted([image for image in images.values() if image.deleted is not None])
+    return images
