@@ -88,7 +88,7 @@ class CategoryOperations:
     async def add(self, organization: str, project: str, new: NewCategories) -> CategoryRecords:
         """Add categories, all of them or, with any error, none; 409 if id, name or hotkey belongs to another one."""
         async with self._loop.database.writing() as session:
-            row = await projects.project_named(session, organization, project, to_change=True)
+            row = await projects.project_named(session, organization, project)
             rows = await categories.add_categories(session, row, as_categories(new.categories))
             row.version += 1
         self._tell(row, [entry.id for entry in rows])
@@ -97,7 +97,7 @@ class CategoryOperations:
     async def order(self, organization: str, project: str, new: CategoryOrder) -> CategoryRecords:
         """Put all categories in this order. Models keep their own: it is that of their training."""
         async with self._loop.database.writing() as session:
-            row = await projects.project_named(session, organization, project, to_change=True)
+            row = await projects.project_named(session, organization, project)
             projects.refuse_changed(f"the project {organization}/{project}", row.version, new.version)
             await categories.order_categories(session, row, new.category_ids)
             row.version += 1
@@ -119,7 +119,7 @@ class CategoryOperations:
         if "properties" in values:
             values["properties"] = values["properties"] or {}
         async with self._loop.database.writing() as session:
-            row = await projects.project_named(session, organization, project, to_change=True)
+            row = await projects.project_named(session, organization, project)
             category = await categories.category_of(session, row, category_id)
             projects.refuse_changed(f"the category {category.name!r}", category.version, change.version)
             await categories.change_category(session, row, category, values)
@@ -150,7 +150,7 @@ class CategoryOperations:
         count = AT_ONCE
         while count == AT_ONCE:
             async with self._loop.database.writing() as session:
-                row = await projects.project_named(session, organization, project, to_change=True)
+                row = await projects.project_named(session, organization, project)
                 category = await categories.category_of(session, row, category_id)
                 projects.refuse_changed(f"the category {category.name!r}", category.version, version)
                 target = await categories.category_of(session, row, move_to) if move_to is not None else None

@@ -121,7 +121,7 @@ class ProjectOperations:
     async def change(self, organization: str, project: str, change: ChangedProject) -> ProjectRecord:
         """Describe a project. Its name stays: nodes find it by that. 409 if `version` is given and no longer true."""
         async with self._loop.database.writing() as session:
-            row = await projects.project_named(session, organization, project, to_change=True)
+            row = await projects.project_named(session, organization, project)
             projects.refuse_changed(f"the project {organization}/{project}", row.version, change.version)
             if "description" in change.model_fields_set:
                 row.description = change.description
@@ -140,7 +140,7 @@ class ProjectOperations:
     ) -> DeletedProject:
         """Delete a project. It can be restored, with everything in it, until `ends`; its name is free at once."""
         async with self._loop.database.writing() as session:
-            row = await projects.project_named(session, organization, project, to_change=True)
+            row = await projects.project_named(session, organization, project)
             await projects.set_aside(session, row)
         self._loop.changes.tell(SUBJECT, organization, project, [project])
         return self._deleted_record(row)

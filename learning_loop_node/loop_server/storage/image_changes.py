@@ -74,11 +74,11 @@ async def forget_expired(session: AsyncSession, before: datetime, count: int) ->
 
 
 async def images_named(session: AsyncSession, project_id: str, ids: Sequence[str]) -> dict[str, ImageRow]:
-    """The images with these ids, deleted ones included; nobody else changes them meanwhile."""
+    """The images with these ids, deleted ones included."""
     found: dict[str, ImageRow] = {}
     for start in range(0, len(ids), AT_ONCE):
         some = ImageRow.id.in_(ids[start : start + AT_ONCE])
-        query = select(ImageRow).where(ImageRow.project_id == project_id, some).with_for_update()
+        query = select(ImageRow).where(ImageRow.project_id == project_id, some)
         found |= {row.id: row for row in await session.scalars(query)}
     return found
 

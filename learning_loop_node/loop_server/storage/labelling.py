@@ -188,7 +188,7 @@ class _Work:
         found: dict[str, AnnotationRow] = {}
         for start in range(0, len(ids), AT_ONCE):
             some = AnnotationRow.id.in_(ids[start : start + AT_ONCE])
-            query = select(AnnotationRow).where(AnnotationRow.project_id == self._project_id, some).with_for_update()
+            query = select(AnnotationRow).where(AnnotationRow.project_id == self._project_id, some)
             found |= {row.id: row for row in await self._session.scalars(query)}
         return found
 
@@ -196,7 +196,7 @@ class _Work:
         self.images = {image.number: image for image in self._annotated.values()}
         numbers = sorted({row.image_number for row in self.annotations.values()} - self.images.keys())
         for start in range(0, len(numbers), AT_ONCE):
-            query = select(ImageRow).where(ImageRow.number.in_(numbers[start : start + AT_ONCE])).with_for_update()
+            query = select(ImageRow).where(ImageRow.number.in_(numbers[start : start + AT_ONCE]))
             self.images |= {row.number: row for row in await self._session.scalars(query)}
 
     async def _refuse_known(self, ids: Sequence[str]) -> None:

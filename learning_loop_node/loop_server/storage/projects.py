@@ -24,9 +24,9 @@ async def all_projects(session: AsyncSession) -> Sequence[ProjectRow]:
     return (await session.scalars(query.order_by(ProjectRow.organization, ProjectRow.name))).all()
 
 
-async def project_named(session: AsyncSession, organization: str, name: str, *, to_change: bool = False) -> ProjectRow:
-    """Raises `NotFoundError` that names the project. With `to_change` nobody else changes it meanwhile."""
-    project = await _find(session, organization, name, to_change=to_change)
+async def project_named(session: AsyncSession, organization: str, name: str) -> ProjectRow:
+    """Raises `NotFoundError` that names the project."""
+    project = await _find(session, organization, name)
     if project is None:
         raise no_such_project(organization, name)
     return project
@@ -150,8 +150,8 @@ def _taken(organization: str, name: str) -> RefusedError:
     return RefusedError(f"there is a project {organization}/{name} already")
 
 
-async def _find(session: AsyncSession, organization: str, name: str, *, to_change: bool = False) -> ProjectRow | None:
+async def _find(session: AsyncSession, organization: str, name: str) -> ProjectRow | None:
     query = select(ProjectRow).where(
         ProjectRow.organization == organization, ProjectRow.name == name, ProjectRow.deleted.is_(None)
     )
-    return await session.scalar(query.with_for_update() if to_change else query)
+    return await session.scalar(query)
