@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ..data_classes import codec
+from ..enums import ImageState
 from ..errors import DatasetError, InvalidDataError, InvalidImageError, TooLargeError
 from ..images import LARGEST_PIXELS, ImageHeader, read_header
 from .dataset import SETS, Box, DatasetAnnotation, DatasetCategory, DatasetImage, Number, Outline, Point
@@ -35,6 +36,8 @@ def check_image(image: DatasetImage, categories: Mapping[str, DatasetCategory]) 
         raise DatasetError(f"{where} has no size ({image.width}×{image.height})")
     if image.set is not None and image.set not in SETS:
         raise DatasetError(f"{where}: set is {image.set!r}; it must be one of {', '.join(SETS)}")
+    if image.state is not None and image.state not in list(ImageState):
+        raise DatasetError(f"{where}: state is {image.state!r}; it must be one of {', '.join(ImageState)}")
     seen: set[str] = set()
     for annotation in image.annotations:
         inside = f"{where}, annotation {annotation.id!r}"

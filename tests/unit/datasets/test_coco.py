@@ -258,6 +258,11 @@ def test_classifications_have_a_file_of_their_own(tmp_path: Path):
         pytest.param(single(**image(file_name="../a.png")), "'../a.png' leads out of the data set", id="path upwards"),
         pytest.param(single(**image(file_name="/etc/passwd")), "leads out of the data set", id="absolute path"),
         pytest.param(single(**image(file_name=7)), "file_name is 7; it must name", id="file name is no text"),
+        pytest.param(
+            single(**image(learning_loop={"id": "7", "state": "finished"})),
+            "image '7': state is 'finished'; it must be one of inbox, annotate",
+            id="unknown state",
+        ),
         pytest.param(single(**image(width=31)), "a.png has 30×20 pixels, but 31×20 are stated", id="other size"),
         pytest.param(single(**image(width="30")), "width is '30'; it must be a whole number", id="width is text"),
         pytest.param(single() | {"images/a.png": b"GIF89a"}, "a.png: not a JPEG", id="no image"),
