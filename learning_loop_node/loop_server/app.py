@@ -12,6 +12,7 @@ from ..api.docs_page import add_docs_page
 from ..api.front_page import add_front_page
 from ..api.operation import Endpoint
 from ..api.rest import add_endpoints, add_error_replies
+from ..runtime.allocator import keep_freed_memory
 from ..runtime.services import supervise
 from ..runtime.termination import Termination
 from ..settings import LoopServerSettings, Settings
@@ -88,6 +89,7 @@ def create_app(settings: Settings | LoopServerSettings, *, tell: Callable[[Notic
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        keep_freed_memory()
         termination.open()
         try:
             async with loop.opened() as notice:
