@@ -11,7 +11,7 @@ from uuid import uuid4
 import numpy as np
 from PIL import Image
 
-from ..errors import InvalidRequestError
+from ..errors import InvalidRequestError, NotFoundError
 from ..images import decode, encode_jpeg
 from ..runtime.threads import io_bound
 from .storage.blobs import BlobStore, disk_errors
@@ -73,6 +73,9 @@ class Thumbnails:
             aside.replace(file)
         finally:
             aside.unlink(missing_ok=True)
+        if not content.exists():  # it was removed meanwhile, and with it what then were its thumbnails
+            file.unlink(missing_ok=True)
+            raise NotFoundError("the image was removed meanwhile")
 
     def _remove(self, hashes: Sequence[str]) -> None:
         for sha256 in hashes:
