@@ -527,12 +527,25 @@ async def test_thumbnails(loop: RunningLoop, client: LoopClient, size: int, shap
     assert await client.images.thumbnail(image.id, size) == thumbnail, "a damaged one is made anew"
 
 
-async def test_a_thumbnail_is_asked_for_once(loop: RunningLoop, place: str, image: ImageRecord):
-    async with loop.admin.get(f"/api{place}/images/{image.id}/thumbnail") as answer:
+@pytest.mark.parametrize("kind", ["main", "thumbnail"])
+async def test_a_picture_is_sent_once_to_who_may_see_it(
+    loop: RunningLoop, place: str, client: LoopClient, image: ImageRecord, kind: str
+):
+    url = f"/api{place}/images/{image.id}/{kind}"
+    async with loop.admin.get(url) as answer:
         assert (answer.status, answer.content_type) == (200, "image/jpeg")
-        tag = answer.headers["ETag"]
-    async with loop.admin.get(f"/api{place}/images/{image.id}/thumbnail", headers={"If-None-Match": tag}) as answer:
+        assert answer.headers["Cache-Control"] == "private, no-cache", "who asks next may be somebody else"
+        has_it = {"If-None-Match": answer.headers["ETag"]}
+    async with loop.admin.get(url, headers=has_it) as answer:
         assert (answer.status, await answer.read()) == (304, b"")
+    async with loop.nobody.get(url, headers=has_it) as answer:
+        assert answer.status == 401
+    await client.images.delete({image.id: image.version})
+    async with loop.admin.get(url, headers=has_it) as answer:
+        assert answer.status == 404
+
+
+async def test_a_thumbnail_has_one_of_a_few_sizes(loop: RunningLoop, place: str, image: ImageRecord):
     async with loop.admin.get(f"/api{place}/images/{image.id}/thumbnail?size=100") as answer:
         assert answer.status == 422
         assert "128, 256, 512, 1024" in (await answer.json())["detail"]

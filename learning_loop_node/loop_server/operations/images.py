@@ -25,6 +25,7 @@ from ..storage import images, projects, records
 from ..storage.images import NewImage
 from ..uploads import received_parts
 from ..wire.images import ImageRecord, Metadata, StoredImages
+from .file_reply import file_reply
 from .forms import FILES_FORM
 from .projects import PROJECT
 from .record_reply import record_reply
@@ -116,7 +117,7 @@ class ImageOperations:
             new = await self._read(request, arrival)
             async with self._loop.database.writing() as session:
                 await projects.refuse_gone(session, row)
-                stored = await images.add_images(session, row.id, new, caller_of(request).name or None)
+                stored = await images.add_images(session, row.id, new, caller_of(request).author)
             arrival.kept(new, stored)
         self._loop.changes.tell("images", organization, project, [image.id for image in stored if image.stored])
         return json_reply(StoredImages(images=stored).model_dump())
@@ -130,21 +131,15 @@ class ImageOperations:
             raise no_such_image(organization, project, image_id)
         return await io_bound(record_reply, found[0])
 
-    async def content(self, organization: str, project: str, image_id: str) -> Response:
+    async def content(self, organization: str, project: str, image_id: str, request: Request) -> Response:
         """The image, byte for byte as it was sent."""
         async with self._loop.database.reading() as session:
             row = await projects.project_named(session, organization, project)
             image = await images.image_of(session, row.id, image_id)
         if image is None:
             raise no_such_image(organization, project, image_id)
-        headers = {
-            "ETag": f'"{image.sha256}"',
-            "Cache-Control": "private, max-age=31536000, immutable",
-            "X-Content-Type-Options": "nosniff",
-        }
-        return FileResponse(
-            await self._loop.blobs.path(image.sha256), media_type=f"image/{image.format}", headers=headers
-        )
+        file = await self._loop.blobs.path(image.sha256)
+        return file_reply(request, file, f"image/{image.format}", image.sha256)
 
     async def _read(self, request: Request, arrival: Arrival) -> list[NewImage]:
         """The images of a request: all of them checked first, then their content kept.

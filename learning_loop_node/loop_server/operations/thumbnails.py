@@ -12,6 +12,7 @@ from ..names import no_such_image
 from ..rights import Right
 from ..storage import images, projects
 from ..thumbnails import SIZES
+from .file_reply import file_reply
 from .projects import PROJECT
 
 
@@ -49,11 +50,4 @@ class ThumbnailOperations:
         if image is None:
             raise no_such_image(organization, project, image_id)
         file = await self._loop.thumbnails.path(image.sha256, size)
-        headers = {
-            "ETag": f'"{image.sha256}-{size}"',
-            "Cache-Control": "private, max-age=31536000, immutable",
-            "X-Content-Type-Options": "nosniff",
-        }
-        if headers["ETag"] in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-        return FileResponse(file, media_type="image/jpeg", headers=headers)
+        return file_reply(request, file, "image/jpeg", f"{image.sha256}-{size}")
