@@ -177,6 +177,13 @@ OTHERS = [
     ("GET", f"{P}/images?cursor=x", {}, 422, ["cursor", "next"]),
     ("GET", f"{P}/images?cursor=WzEsMl0", {}, 422, ["cursor"]),
     ("GET", f"{P}/images?cursor=WyJjaGFuZ2VkIiwyLCIyMDI2LTAxLTAxVDAwOjAwOjAwKzAwOjAwIl0", {}, 422, ["cursor"]),
+    (
+        "GET",
+        f"{P}/images?sort=changed&cursor=WyJjaGFuZ2VkIiwyLCIwMDAxLTAxLTAxVDAwOjAwOjAwKzIzOjU5Il0",
+        {},
+        422,
+        ["cursor"],
+    ),
     ("GET", f"{P}/images?created_since=yesterday", {}, 422, ["created_since"]),
     ("GET", f"{P}/images?created_since=2026-02-01&created_until=2026-01-01", {}, 422, ["created_since"]),
     ("GET", f"{P}/images?confidence_min=0.5&confidence_max=0.4", {}, 422, ["confidence_min"]),

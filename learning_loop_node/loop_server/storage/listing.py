@@ -98,10 +98,10 @@ def position_of(cursor: str, sort: Sort) -> Position:
     """The place that a cursor means; `InvalidRequestError` for what is none, or one of another order."""
     try:
         name, number, text = codec.from_json(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        moment = datetime.fromisoformat(text) if text is not None else None
+        moment = datetime.fromisoformat(text).astimezone(UTC) if text is not None else None
         if type(number) is not int or not 0 <= number < 2**63 or (moment is None) != (sort.column is None):
             raise ValueError
-    except (InvalidDataError, ValueError, TypeError, binascii.Error) as error:
+    except (InvalidDataError, ValueError, TypeError, OverflowError, binascii.Error) as error:
         raise InvalidRequestError("cursor: take it from the field next of the page before") from error
     if name != sort.value:
         raise InvalidRequestError(f"cursor: it belongs to a listing with sort={name}; go on with that, or leave it out")
