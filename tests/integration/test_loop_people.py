@@ -187,6 +187,12 @@ async def test_a_token_of_a_user_has_fewer_rights_if_wanted(loop: RunningLoop, a
         ):
             with pytest.raises(ForbiddenError):
                 await forbidden
+        other = await admin.tokens.add_user("other")
+        with pytest.raises(NotFoundError):
+            await reader.tokens.revoke(other.id)
+        await reader.tokens.revoke(made.id)
+        with pytest.raises(NotAuthenticatedError):
+            await reader.users.me()
 
 
 async def test_a_node_with_a_token_does_its_work_at_a_closed_loop(tmp_path: Path):

@@ -55,7 +55,7 @@ class TokenOperations:
     """Answers requests about tokens.
 
     Everybody manages the tokens in their own name, owners those of the nodes of their organizations, administrators
-    all.
+    all. With a token that is limited to a role one revokes no other token.
     """
 
     def __init__(self, loop: Loop) -> None:
@@ -158,5 +158,5 @@ def _manages(caller: Caller, token: TokenRow) -> bool:
     if caller.may(Right.ADMINISTER, None):
         return True
     if token.user_id is not None:
-        return token.user_id == caller.user_id
+        return token.user_id == caller.user_id and (caller.limit is None or caller.token_id == token.id)
     return caller.may(Right.OWN, token.organization)
