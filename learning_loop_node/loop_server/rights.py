@@ -88,6 +88,11 @@ class Caller:
     project: str | None = None
     limit: Role | None = None
 
+    @property
+    def author(self) -> str | None:
+        """The name that stands with what they change; None for nodes and guests, whose names anybody may have."""
+        return None if self.user_id is None and self.role is not Role.ADMIN else self.name
+
     def may(self, right: Right, organization: str | None, project: str | None = None) -> bool:
         """Whether they have this right in a project, in an organization or, without both, everywhere."""
         if self.limit is not None and right not in RIGHTS[self.limit]:

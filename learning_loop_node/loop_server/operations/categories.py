@@ -146,7 +146,7 @@ class CategoryOperations:
         """
         if force and move_to is not None:
             raise InvalidRequestError("move_to and force exclude each other: are the annotations to be kept or not?")
-        result, user = DeletedCategory(), caller_of(request).name
+        result, user = DeletedCategory(), caller_of(request).author
         count = AT_ONCE
         while count == AT_ONCE:
             async with self._loop.database.writing() as session:

@@ -84,7 +84,7 @@ class DeploymentOperations:
                 raise InvalidRequestError(f"model_uuid is that of version {model.version}, not {new.version}")
             if not (await models.formats_of(session, [model]))[model.id]:
                 raise NotFoundError(f"version {model.version} has no files yet")
-            await deployments.deploy(session, model, caller_of(request).name)
+            await deployments.deploy(session, model, caller_of(request).author)
         return self._told(organization, project, model)
 
     async def history(
@@ -114,7 +114,7 @@ class DeploymentOperations:
                 entry = await deployments.former(session, row.id)
             if entry is None:
                 raise RefusedError(f"no other model was deployed in {organization}/{project} before")
-            await deployments.deploy(session, entry.model, caller_of(request).name)
+            await deployments.deploy(session, entry.model, caller_of(request).author)
         return self._told(organization, project, entry.model)
 
     def _told(self, organization: str, project: str, model: ModelRow) -> Target:

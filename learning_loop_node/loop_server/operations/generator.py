@@ -43,7 +43,7 @@ class GeneratorOperations:
         check_name("organization", organization)
         check_name("project_name", new.project_name)
         project, rows, image_ids, versions = await generate_project(
-            self._loop, organization, new, host=request.url.netloc, user=caller_of(request).name
+            self._loop, organization, new, host=request.url.netloc, user=caller_of(request).author
         )
         self._loop.changes.tell(SUBJECT, organization, project.name, [project.name])
         record = project_record(project, rows)

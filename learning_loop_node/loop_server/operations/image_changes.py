@@ -113,7 +113,7 @@ class ImageChangeOperations:
         return await _reply(await self._write(organization, project, request, work))
 
     async def _write(self, organization: str, project: str, request: Request, work: Work) -> list[ImageRow]:
-        user = caller_of(request).name or None
+        user = caller_of(request).author
         async with self._loop.database.writing() as session:
             project_id = (await projects.project_named(session, organization, project)).id
             rows = await work(session, project_id, user)

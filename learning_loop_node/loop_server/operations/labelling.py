@@ -137,7 +137,7 @@ class AnnotationOperations:
         return await io_bound(json_reply, answer)
 
     async def _apply(self, organization: str, project: str, request: Request, **wanted: Any) -> Done:
-        user = caller_of(request).name or None
+        user = caller_of(request).author
         async with self._loop.database.writing() as session:
             project_id = (await projects.project_named(session, organization, project)).id
             done = await labelling.apply(session, project_id, user=user, **wanted)
