@@ -161,5 +161,9 @@ async def test_novelty_scores_are_kept_as_a_property(loop: RunningLoop, prefix: 
     for wrong, status in (({first: "high"}, 422), ({first: 1, "unknown": 2}, 404), ([], 422)):
         async with loop.admin.put(url, json=wrong) as answer:
             assert answer.status == status
+    await loop.json("DELETE", f"{P}/images/{second}?version=1")
+    async with loop.admin.put(url, json={second: 1}) as answer:
+        assert answer.status == 409
+    await loop.json("POST", f"{P}/images/restore", json={"images": [{"id": second, "version": 2}]})
     scores = {image["id"]: (image["properties"], image["version"]) for image in await records(loop)}
-    assert scores == {first: ({"novelty_score": 0.25}, 2), second: ({}, 1)}
+    assert scores == {first: ({"novelty_score": 0.25}, 2), second: ({}, 3)}

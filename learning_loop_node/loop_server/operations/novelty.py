@@ -43,14 +43,18 @@ class NoveltyOperations:
     async def set(
         self, organization: str, project: str, request: Request, scores: NoveltyScores = Body()
     ) -> ScoredImages:
-        """Keep these numbers as property `novelty_score` of the images; 404 if one of them is not there."""
+        """Keep these numbers as property `novelty_score` of the images.
+
+        404 if one of them is not there, 409 if it is deleted.
+        """
         async with self._loop.database.writing() as session:
             row = await projects.project_named(session, organization, project)
             found = await image_changes.images_named(session, row.id, list(scores))
             refuse_missing("image", list(scores), found)
+            image_changes.refuse_deleted([image for image in found.values() if image.deleted is not None])
             changed = [image for id_, image in found.items() if image.properties.get(PROPERTY) != scores[id_]]
             for image in changed:
                 image.properties = image.properties | {PROPERTY: scores[image.id]}
-            image_changes.touch(changed, datetime.now(UTC), caller_of(request).name)
+            image_changes.touch(changed, datetime.now(UTC), caller_of(request).author)
         self._loop.changes.tell("images", organization, project, [image.id for image in changed])
         return ScoredImages(count=len(changed))

@@ -142,6 +142,7 @@ class ProjectOperations:
         async with self._loop.database.writing() as session:
             row = await projects.project_named(session, organization, project)
             await projects.set_aside(session, row)
+        self._loop.auth.revise()  # the tokens of its nodes open nothing now
         self._loop.changes.tell(SUBJECT, organization, project, [project])
         return self._deleted_record(row)
 
