@@ -77,7 +77,7 @@ def import_(
                 )
                 try:
                     return await upload.run(dataset)
-                except NodeError:
+                except (NodeError, asyncio.CancelledError):  # the latter is Ctrl-C
                     if stored := upload.result.sent + upload.result.there_already:
                         text = f"{stored} images are stored; the same command goes on from there"
                         progress.console.print(text, soft_wrap=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from learning_loop_node.cli import app
+from learning_loop_node.cli.exit_status import ExitStatus
 from learning_loop_node.client.annotations import AnnotationChange, NewAnnotation
 from learning_loop_node.client.http import LoopHttp
 from learning_loop_node.client.loop import LoopClient
@@ -32,6 +36,7 @@ from tests.builders import make_category
 from tests.datasets import comparable, content_of, png, put
 from tests.integration.test_client_with_loop import settings_of
 from tests.loop import RunningLoop, running_loop
+from tests.polling import until
 from tests.unit.datasets.test_coco import assert_says, coco_2017, roboflow, written_file
 from tests.unit.datasets.test_yolo import coco8_pose
 
@@ -345,3 +350,24 @@ async def test_a_refused_image_leaves_those_before_it(tmp_path: Path, command: C
     assert result.exit_code == 1
     assert "20 images are stored; the same command goes on from there" in result.stderr
     assert (await client.images.counts()).total == 21
+
+
+async def test_ctrl_c_says_how_far_an_import_came(tmp_path: Path, loop: RunningLoop, client: LoopClient):
+    images = {f"train/images/{number}.png": png(20 + number, 20) for number in range(600)}
+    put(tmp_path / "in", images | {"data.yaml": "train: train/images\nnames: [a]\n", "train/labels/0.txt": ""})
+    options = ["--host", loop.host, "--username", "admin", "--password", "secret", "--organization", "zauberzeug"]
+    command = [sys.executable, "-m", "learning_loop_node", "import", str(tmp_path / "in"), "--create"]
+    process = await asyncio.create_subprocess_exec(
+        *command, *options, "--project", "demo", stderr=asyncio.subprocess.PIPE
+    )
+
+    async def has_begun() -> bool:
+        """The first three requests are answered, since there are images of a fourth."""
+        return bool(await client.projects.list()) and (await client.images.counts()).total > 60
+
+    await until(has_begun)
+    process.send_signal(signal.SIGINT)
+    _, complaint = await process.communicate()
+    assert process.returncode == ExitStatus.INTERRUPTED
+    assert re.search(rb"\d+ images are stored; the same command goes on from there", complaint)
+    assert (await client.images.counts()).total < 600
