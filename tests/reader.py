@@ -60,15 +60,14 @@ class Reader:
             case "answer":
                 return code
             case _:
-                raise AssertionError(f"the README marks a block as {kind!r}")
+                raise AssertionError(f"an example is marked as {kind!r}")
         return ""
 
-    async def images_once_settled(self, question: str) -> int:
-        """How many images are at the loop, asked when the node has sent them all."""
+    async def until_settled(self) -> None:
+        """Until the node has sent all images to the loop."""
         url = f"http://127.0.0.1:{self._instead[NODE_PORT]}/status"
         while json.loads(await self._run("curl", "-s", url))["outbox"]["items"]:
             await asyncio.sleep(0.05)
-        return len(json.loads(await self.work_through("shell", "", question))["image_ids"])
 
     async def end(self) -> dict[str, int | None]:
         """Stop what runs, as Ctrl-C does; with which status it ended."""

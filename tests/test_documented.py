@@ -1,4 +1,4 @@
-"""What the README's tables say is what the code does, in both directions; so is the changelog's version."""
+"""What the tables for users say is what the code does, in both directions; links and the changelog's version hold."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ from learning_loop_node.loop_server.rights import RIGHTS, Role
 from learning_loop_node.node.operations import node_operations
 from learning_loop_node.runtime.metrics import Metric
 from learning_loop_node.settings import ENVIRONMENT, LoopServerSettings, Settings
+from tests.documents import DOCS, DOCUMENTS, ROOT, broken_links, headings, section
 from tests.nodes import BoxesFactory
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+REFERENCE = (DOCS / "reference.md").read_text()
+CHANGELOG = ROOT / "CHANGELOG.md"
 NONE = "–"
 HEADERS = ("variable", "endpoint", "count", "code", "command", "exit status", "metric")
 
@@ -61,7 +62,7 @@ def test_endpoints_and_events_of_a_detector(node: DetectorNode):
 
 @pytest.mark.parametrize("name", sorted({*DETECT_OPTIONS, *UPLOAD_OPTIONS}))
 def test_options_of_a_request(name: str):
-    assert f"`{name}`" in section("Endpoints and events of a detector node")
+    assert f"`{name}`" in section(REFERENCE, "Endpoints and events of a detector node")
 
 
 def test_backdoor_operations_are_marked(node: DetectorNode):
@@ -112,18 +113,27 @@ def test_commands():
 
 @pytest.mark.parametrize("name", learning_loop_node.__all__)
 def test_exports(name: str):
-    assert f"`{name}`" in section("Public names")
+    assert f"`{name}`" in section(REFERENCE, "Public names")
 
 
-def test_links_inside_the_readme_lead_somewhere():
-    targets = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings()}
-    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= targets
-    files = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
-    assert [file for file in files if not (ROOT / file).exists()] == []
+@pytest.mark.parametrize("document", [*DOCUMENTS, CHANGELOG, ROOT / "CONTRIBUTING.md"], ids=lambda path: path.stem)
+def test_links_lead_somewhere(document: Path):
+    assert broken_links(document) == []
+
+
+def test_every_document_is_read_and_linked_to():
+    assert sorted(DOCS.rglob("*.md")) == sorted(document for document in DOCUMENTS if document.parent == DOCS)
+    readme = DOCUMENTS[0].read_text()
+    assert [document.name for document in DOCUMENTS[1:] if f"](docs/{document.name})" not in readme] == []
+
+
+def test_the_reference_has_an_index():
+    entries = re.findall(r"^- \[(.+)\]\(#", REFERENCE, re.MULTILINE)
+    assert entries == [heading for heading in headings(REFERENCE)[1:] if f"\n## {heading}\n" in REFERENCE]
 
 
 def test_changelog_begins_with_this_version():
-    first = next(line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## "))
+    first = next(line for line in CHANGELOG.read_text().splitlines() if line.startswith("## "))
     assert first.removeprefix("## ").split()[0] == version("learning-loop-node")
 
 
@@ -135,19 +145,9 @@ def who_may(loop: Loop, row: Endpoint) -> str:
     return "administrator" if who is Role.ADMIN else who.value.lower()
 
 
-def headings() -> list[str]:
-    outside = re.sub(r"^```.*?^```", "", README, flags=re.DOTALL | re.MULTILINE)
-    return re.findall(r"^#+ (.+)$", outside, re.MULTILINE)
-
-
-def section(heading: str) -> str:
-    """The text below a heading, up to the next one."""
-    return README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
-
-
 def table(heading: str) -> list[list[str]]:
     """The cells of all tables in a section, without the headers and without backticks around whole cells."""
-    rows = re.findall(r"^\| (.*) \|$", section(heading), re.MULTILINE)
+    rows = re.findall(r"^\| (.*) \|$", section(REFERENCE, heading), re.MULTILINE)
     cells = [[re.sub(r"^`([^`]*)`$", r"\1", cell.strip()) for cell in row.split(" | ")] for row in rows]
     return [row for row in cells if row[0] not in HEADERS]
 

@@ -1,4 +1,4 @@
-"""The README's examples, run in their order in an empty folder, as somebody would who reads it for the first time."""
+"""The examples for users, run in their order in one folder, as by somebody who reads everything for the first time."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ import pytest
 
 from learning_loop_node.demo.stage import free_ports
 from tests.builders import jpeg
+from tests.documents import DOCUMENTS
 from tests.reader import LOOP_PORT, NEEDS, NODE_PORT, Reader
 
-pytestmark = NEEDS
+pytestmark = [*NEEDS, pytest.mark.timeout(180)]
 
-README = Path(__file__).parents[2] / "README.md"
-BLOCK = re.compile(r"^<!-- test: (\w+) ?([\w.]*) -->\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+MARK = "<!-- test: "
+BLOCK = re.compile(rf"^{MARK}(\w+) ?([\w.]*) -->\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+MODEL = r"model {} \([0-9a-f-]{{36}}\)"
 
 
 @pytest.fixture
@@ -31,40 +33,44 @@ async def reader(tmp_path: Path) -> AsyncIterator[Reader]:
 
 
 async def test_every_example_works_as_printed(reader: Reader):
-    blocks = BLOCK.findall(README.read_text())
-    outputs = [await reader.work_through(*block) for block in blocks]
-    made, asked, printed, event, _, by_client, managed, moved, *_ = [output for output in outputs if output]
+    outputs: dict[str, str] = {}
+    for document in DOCUMENTS:
+        for kind, name, code in BLOCK.findall(document.read_text()):
+            if name == "came":
+                await reader.until_settled()
+            outputs[name] = await reader.work_through(kind, name, code)
 
-    project, pushed, deployed = made.splitlines()
-    assert json.loads(project)["categories"][0]["name"] == "brightest"
-    assert re.fullmatch(r"model 1\.0 \([0-9a-f-]{36}\)", pushed)
+    made, pushed, deployed = outputs["project"].splitlines()
+    assert made == "zauberzeug/lights is made"
+    assert re.fullmatch(MODEL.format("1.0"), pushed)
     assert deployed == f"{pushed} is deployed"
 
-    detected, uploaded, status = map(json.loads, asked.splitlines())
-    assert without_place(detected) == without_place(json.loads(printed))
+    detected, uploaded, status = map(json.loads, outputs["detect"].splitlines())
+    assert without_place(detected) == without_place(json.loads(outputs["detection"]))
     assert uploaded == [200, "OK"]
     assert (status["model_version"], status["detection"]["images"]) == ("1.0", 1)
+    assert "category_name='brightest'" in outputs["client"]
 
-    assert [entry["category_name"] for entry in ast.literal_eval(event)["point_detections"]] == ["brightest"]
-    assert "category_name='brightest'" in by_client
+    assert outputs["came"].splitlines()[-1] == "2 shown; in the project: 2 inbox"
+    moved, exported, second, *_, back, _ = (line for line in outputs["loop"].splitlines() if line[0].isalnum())
+    assert moved == "1 image moved"
+    assert exported == "2 images in dataset; annotations: none; categories: 1"
+    assert re.fullmatch(MODEL.format("1.1") + " is deployed", second)
+    assert back == deployed
 
-    second, *listed, back, pinned, following = managed.splitlines()
-    assert re.fullmatch(r"model 1\.1 \(.*\) is deployed", second)
-    assert [version for version in ("1.0", "1.1") if any(f" {version} " in line for line in listed)] == ["1.0", "1.1"]
-    assert (back, pinned, following) == (deployed, '"OK"', '"OK"')
-
-    exported, imported = moved.splitlines()
+    assert [entry["category_name"] for entry in ast.literal_eval(outputs["event"])["point_detections"]] == ["brightest"]
+    assert outputs["modes"].splitlines()[:2] == ['"OK"', '"OK"']
+    assert outputs["label"] == "phone is labelled\n"
+    exported, imported = outputs["datasets"].splitlines()
     count = int(exported.split()[0])
-    assert exported == f"{count} images in dataset; annotations: none; categories: 1"
+    assert exported == f"{count} images in all_of_it; annotations: 1 point; categories: 1"
     assert imported.startswith(f"{count} images for zauberzeug/copy: {count} sent, 0 there already; ")
-
-    [question] = [code for kind, _, code in blocks if kind == "shell" and code.rstrip().endswith("/data")]
-    assert await reader.images_once_settled(question) == 2
     assert await reader.end() == {"node": 0, "loop": 0}
 
 
 def test_every_marked_block_is_found():
-    assert len(BLOCK.findall(README.read_text())) == README.read_text().count("<!-- test: ")
+    texts = [document.read_text() for document in DOCUMENTS]
+    assert sum(len(BLOCK.findall(text)) for text in texts) == sum(text.count(MARK) for text in texts)
 
 
 def without_place(detected: dict[str, Any]) -> dict[str, Any]:
