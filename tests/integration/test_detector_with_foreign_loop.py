@@ -124,9 +124,10 @@ async def test_a_session_that_ended_is_renewed_once(tmp_path: Path):
         await until(lambda: bool(statuses))
         logins = loop.count("/login")
         loop.sessions.clear()
-        for count in (2, 3, 4):
+        for _ in range(3):
+            before = len(statuses)
             await client.set_operation_mode("idle")  # which is told to the loop
-            await until(lambda count=count: len(statuses) == count)  # type: ignore[misc]
+            await until(lambda before=before: len(statuses) > before)  # type: ignore[misc]
         assert loop.count("/login") == logins + 1
     assert loop.complaints == []
 

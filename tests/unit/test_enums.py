@@ -1,4 +1,4 @@
-"""Names and values of the words on the wire (recorded from version 0.27)."""
+"""Names and values of the words on the wire (those that 0.27 has, recorded from it)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ WORDS = {
     "OperationMode": "Startup=startup Idle=idle Detecting=detecting",
     "OutboxMode": "CONTINUOUS_UPLOAD=continuous_upload STOPPED=stopped",
     "Autoupload": "FILTERED=filtered ALL=all DISABLED=disabled",
+    "ImageState": "Inbox=inbox Annotate=annotate Review=review Complete=complete Trash=trash",
+    "ImageSet": "Train=train Val=val Test=test",
     "CategoryType": "Box=box Point=point Segmentation=segmentation Classification=classification",
     "NodeState": "Idle=idle Offline=offline Online=online Preparing=preparing Running=running Stopping=stopping "
     "Detecting=detecting Uploading=uploading",

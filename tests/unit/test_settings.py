@@ -30,6 +30,7 @@ VARIABLES: dict[str, tuple[str, str, Any]] = {
     "LOOP_HOST": ("loop.example:8000", "loop.host", "loop.example:8000"),
     "LOOP_USERNAME": ("ada", "loop.username", "ada"),
     "LOOP_PASSWORD": ("secret", "loop.password", SecretStr("secret")),
+    "LOOP_TOKEN": ("ll_node_1", "loop.token", SecretStr("ll_node_1")),
     "LOOP_SSL_CERT_PATH": ("/ca.pem", "loop.ssl_certificate_path", "/ca.pem"),
     "LOOP_ORGANIZATION": ("zauberzeug", "loop.organization", "zauberzeug"),
     "LOOP_PROJECT": ("demo", "loop.project", "demo"),
@@ -55,6 +56,7 @@ VARIABLES: dict[str, tuple[str, str, Any]] = {
     "OUTBOX_DISK_FULL": ("refuse", "outbox.disk_full", DiskFull.REFUSE),
     "LOOP_DATA_FOLDER": ("/loop", "loop_server.data_folder", Path("/loop")),
     "LOOP_DATABASE_URL": ("sqlite://", "loop_server.database_url", "sqlite://"),
+    "LOOP_GRACE_PERIOD": ("7", "loop_server.grace_period_days", 7),
     "LOOP_REQUIRE_NODE_TOKEN": ("1", "loop_server.require_node_token", True),
 }
 OLDER_NAMES = {
