@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from PIL import Image
 
-from learning_loop_node.loop_server.operations.images import MAX_METADATA_BYTES
+from learning_loop_node.loop_server.operations.images import MAX_METADATA_BYTES, MAX_METADATA_BYTES_AT_ONCE
 from tests.builders import jpeg
 from tests.loop import ORGANIZATION, PROJECT, P, RunningLoop, files_form, images_form, running_loop
 
@@ -129,6 +129,15 @@ async def test_endless_metadata_is_refused(loop: RunningLoop):
     async with loop.nobody.post(f"/api{P}/images", data=form) as answer:
         assert answer.status == 422
         assert str(MAX_METADATA_BYTES) in (await answer.json())["detail"]
+
+
+async def test_what_would_keep_everybody_else_from_writing_is_to_be_sent_in_parts(loop: RunningLoop):
+    count = MAX_METADATA_BYTES_AT_ONCE // (MAX_METADATA_BYTES // 2) + 1
+    form = images_form([jpeg(seed=seed) for seed in range(count)], metadata={"source": "s" * (MAX_METADATA_BYTES // 2)})
+    async with loop.nobody.post(f"/api{P}/images", data=form) as answer:
+        assert answer.status == 422
+        assert "send fewer images at once" in (await answer.json())["detail"]
+    assert await loop.image_ids() == []
 
 
 async def test_a_large_batch_goes_through_the_disk(loop: RunningLoop):

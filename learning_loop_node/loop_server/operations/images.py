@@ -35,6 +35,9 @@ MAX_PARTS = 1000
 MAX_METADATA_BYTES = 4 * 2**20
 """Of one image: tens of thousands of detections. Reading more would keep everybody else waiting."""
 
+MAX_METADATA_BYTES_AT_ONCE = 16 * 2**20
+"""Of all images of a request. Nobody else can write while they are kept."""
+
 PORTION_BYTES = 32 * 2**20
 DECODE_AT_ONCE = 2
 TURNED = (5, 6, 7, 8)
@@ -153,6 +156,7 @@ class ImageOperations:
             ) as parts:
                 pairs = pairs_of(parts)
                 arrival.received(len(pairs))
+                _refuse_much_to_say(pairs)
                 checked = [await self._check(pair) for pair in pairs]
                 return [image for some in _portions(checked) for image in await self._keep(some)]
         except TooLargeError as error:
@@ -183,6 +187,14 @@ class ImageOperations:
             )
             for image, blob in zip(some, blobs, strict=True)
         ]
+
+
+def _refuse_much_to_say(pairs: Sequence[Pair]) -> None:
+    size_bytes = sum(pair.metadata.size_bytes for pair in pairs if pair.metadata is not None)
+    if len(pairs) > 1 and size_bytes > MAX_METADATA_BYTES_AT_ONCE:
+        raise TooLargeError(
+            f"the JSON of these images has {size_bytes} bytes together; the limit is {MAX_METADATA_BYTES_AT_ONCE}"
+        )
 
 
 async def _description_of(pair: Pair) -> tuple[str, bytes] | None:
