@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from .storage import image_changes, projects
+from .storage import facets, image_changes, projects
 from .storage.blobs import BlobStore
 from .storage.database import Database
 from .storage.references import unreferenced
@@ -80,3 +80,10 @@ class Cleaning:
         if count:
             logger.info("%s contents that nothing used are removed", count)
         return count
+
+    async def remove_unused_facets(self) -> None:
+        """Forget tags, sources and the like that no image has any more."""
+        last: int | None = 0
+        while last is not None:
+            async with self._database.writing() as session:
+                last = await facets.forget_unused(session, last, AT_ONCE)

@@ -32,7 +32,7 @@ from .thumbnails import Thumbnails
 logger = logging.getLogger(__name__)
 
 CLEAN_S = 3600.0
-ORPHANS_S = 86_400.0
+DAILY_S = 86_400.0
 USES_S = 60.0
 """So often it is written down at most which tokens were used."""
 
@@ -82,7 +82,8 @@ class Loop:
             Periodic("expired sessions", self.auth.forget_expired, interval_s=CLEAN_S, longest_s=CLEAN_S),
             Periodic("expired images", self.cleaning.remove_expired, interval_s=CLEAN_S, longest_s=CLEAN_S),
             Periodic("expired projects", self.cleaning.remove_expired_projects, interval_s=CLEAN_S, longest_s=CLEAN_S),
-            Periodic("orphaned contents", self.cleaning.remove_orphans, interval_s=ORPHANS_S, longest_s=ORPHANS_S),
+            Periodic("orphaned contents", self.cleaning.remove_orphans, interval_s=DAILY_S, longest_s=DAILY_S),
+            Periodic("unused facets", self.cleaning.remove_unused_facets, interval_s=DAILY_S, longest_s=DAILY_S),
             Periodic("uses of tokens", self.auth.keep_uses, interval_s=USES_S, longest_s=CLEAN_S),
         )
 

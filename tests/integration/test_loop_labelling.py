@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
+from sqlalchemy import select
 
 from learning_loop_node.client.annotations import AnnotationChange, NewAnnotation
 from learning_loop_node.client.http import LoopHttp
@@ -22,6 +23,7 @@ from learning_loop_node.data_classes import Context
 from learning_loop_node.errors import InvalidRequestError, NodeError, NotFoundError, OutdatedError, RefusedError
 from learning_loop_node.images import read_header
 from learning_loop_node.loop_server.operations.detections import AT_ONCE
+from learning_loop_node.loop_server.storage.tables import FacetRow, ProjectRow
 from learning_loop_node.loop_server.wire.images import ImageRecord as WireRecord
 from learning_loop_node.settings import LoopSettings
 from tests.builders import jpeg
@@ -314,6 +316,23 @@ async def test_after_its_grace_period_an_image_is_lost(tmp_path: Path):
         assert (await loop.json("GET", f"{P}/images/counts"))["tag"] == {"t": 1}
 
 
+async def test_values_that_no_image_has_any_more_are_forgotten(loop: RunningLoop, place: str, client: LoopClient):
+    kept, gone = await stored(client, tags=["kept"]), await stored(client, tags=["gone"])
+    deleted = await stored(client, tags=["deleted"])
+    await client.images.change([ImageChange(id=gone.id, version=1, tags=["new"])])
+    await client.images.delete({deleted.id: 1})
+    server = loop.app.state.loop
+    await server.cleaning.remove_unused_facets()
+    async with server.database.reading() as session:
+        query = select(FacetRow.value).join(ProjectRow, ProjectRow.id == FacetRow.project_id)
+        here = (ProjectRow.name == client.context.project, FacetRow.kind == "tag")
+        tags = (await session.scalars(query.where(*here))).all()
+    assert sorted(tags) == ["deleted", "kept", "new"]
+    await client.images.restore({deleted.id: 2})
+    await client.images.change([ImageChange(id=kept.id, version=1, add_tags=["gone"])])
+    assert (await client.images.counts()).tag == {"deleted": 1, "gone": 1, "kept": 1, "new": 1}
+
+
 async def test_contents_that_nothing_uses_are_found(loop: RunningLoop, client: LoopClient):
     image = await stored(client)
     server = loop.app.state.loop
@@ -540,7 +559,7 @@ async def test_a_picture_is_sent_once_to_who_may_see_it(
         assert (answer.status, await answer.read()) == (304, b"")
     async with loop.nobody.get(url, headers=has_it) as answer:
         assert answer.status == 401
-    await client.images.delete({image.id: image.version})
+    await client.images.delete({image.id: 1})
     async with loop.admin.get(url, headers=has_it) as answer:
         assert answer.status == 404
 

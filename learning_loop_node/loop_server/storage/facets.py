@@ -81,6 +81,20 @@ async def deleted_or_restored(session: AsyncSession, numbers: Sequence[int], by:
     await _count(session, {facet_id: by * count for facet_id, count in change.items()})
 
 
+async def forget_unused(session: AsyncSession, after: int, count: int) -> int | None:
+    """Remove those of the next facets behind this id that no image has.
+
+    Returns the id to go on behind, None if there are no more.
+    """
+    query = select(FacetRow.id).where(FacetRow.id > after).order_by(FacetRow.id).limit(count)
+    ids = (await session.scalars(query)).all()
+    is_used = select(ImageFacetRow.image_number).where(ImageFacetRow.facet_id == FacetRow.id).exists()
+    await session.execute(
+        delete(FacetRow).where(FacetRow.id.in_(ids), ~is_used).execution_options(synchronize_session=False)
+    )
+    return ids[-1] if ids else None
+
+
 async def counts(session: AsyncSession, project_id: str) -> dict[str, dict[str, int]]:
     """How many images have which value, by kind; values that none has are missing."""
     query = (
