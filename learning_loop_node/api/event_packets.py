@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from socketio.packet import ACK, BINARY_ACK, BINARY_EVENT, CONNECT, DISCONNECT, EVENT, Packet
@@ -93,12 +92,12 @@ def _flaw_of(data: Any) -> NodeError | None:
     return None
 
 
-async def answer_malformed(_sid: str, *arguments: Any) -> dict[str, Any]:
+def answer_malformed(_sid: str, *arguments: Any) -> dict[str, Any]:
     """The acknowledgement of a packet that is no event."""
     error = next((argument for argument in arguments if isinstance(argument, NodeError)), None)
     return error_event(error or InvalidRequestError(f"{MALFORMED!r} is not an event that can be sent"))
 
 
-async def answer_unknown(event: str, _sid: str, *_arguments: Sequence[Any]) -> dict[str, Any]:
+def answer_unknown(event: str) -> dict[str, Any]:
     """The acknowledgement of an event that nobody handles, so that its sender does not wait in vain."""
     return error_event(NotFoundError(f"there is no event {event!r}"))

@@ -47,9 +47,24 @@ class FastJson:
             return json.loads(text)
 
 
+class Server(socketio.AsyncServer):  # type: ignore[misc]
+    """Answers also what is no event, and what neither we nor the program has a handler for.
+
+    A handler for `*` would do that, too, but stand before those that programs give as a class or for all namespaces.
+    """
+
+    async def _trigger_event(self, event: str, namespace: str, *arguments: Any) -> Any:
+        if event == MALFORMED:
+            return answer_malformed(*arguments)
+        answer = await super()._trigger_event(event, namespace, *arguments)
+        if answer is not self.not_handled or event in self.reserved_events:
+            return answer
+        return answer_unknown(event)
+
+
 def make_server(origins: Origins | None = None) -> socketio.AsyncServer:
     """A Socket.IO server that takes large frames. From a browser, only pages of these origins may connect."""
-    server = socketio.AsyncServer(
+    return Server(
         async_mode="asgi",
         max_http_buffer_size=MAX_MESSAGE_BYTES,
         json=FastJson,
@@ -58,9 +73,6 @@ def make_server(origins: Origins | None = None) -> socketio.AsyncServer:
         logger=False,
         engineio_logger=False,
     )
-    server.on(MALFORMED, answer_malformed)
-    server.on("*", answer_unknown)
-    return server
 
 
 def add_events(

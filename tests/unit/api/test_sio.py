@@ -48,16 +48,17 @@ OPERATIONS: list[Operation[Any, Any]] = [
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[str]:
-    server = make_server()
-    add_events(server, OPERATIONS)
+async def serving(server: socketio.AsyncServer | None = None) -> AsyncIterator[str]:
+    if server is None:
+        server = make_server()
+        add_events(server, OPERATIONS)
     async with served(SocketIoBeside(FastAPI(), server)) as url:
         yield url
 
 
 @asynccontextmanager
-async def client() -> AsyncIterator[socketio.AsyncClient]:
-    async with serving() as url, aiohttp.ClientSession() as session:
+async def client(server: socketio.AsyncServer | None = None) -> AsyncIterator[socketio.AsyncClient]:
+    async with serving(server) as url, aiohttp.ClientSession() as session:
         client = socketio.AsyncClient(http_session=session)
         await client.connect(url, socketio_path="/ws/socket.io", transports=["websocket"])
         try:
@@ -116,3 +117,44 @@ async def test_json_nested_without_end_costs_its_sender_only():
         await program.connect(url, socketio_path="/ws/socket.io", transports=["websocket"])
         assert await program.call("nothing", timeout=5) == {"is": "done"}
         await program.disconnect()
+
+
+class Robot(socketio.AsyncNamespace):  # type: ignore[misc]
+    """Handlers as some programs write them."""
+
+    async def on_move(self, _sid: str, metres: int) -> list[int]:
+        return [metres]
+
+
+@pytest.mark.parametrize(
+    ("event", "answer"),
+    [
+        pytest.param("move", [3], id="in a class"),
+        pytest.param("turn", ["/", 3], id="for every namespace"),
+        pytest.param("tag", {"error": "the argument must be a tag", "code": "invalid_request"}, id="one of ours"),
+    ],
+)
+async def test_handlers_of_a_program_are_found_wherever_they_are(event, answer):
+    server = make_server()
+    add_events(server, OPERATIONS)
+    server.register_namespace(Robot("/"))
+
+    async def turn(namespace: str, _sid: str, degrees: int) -> list[Any]:
+        return [namespace, degrees]
+
+    server.on("turn", turn, namespace="*")
+    async with client(server) as connected:
+        assert await connected.call(event, 3) == answer
+
+
+async def test_a_program_may_answer_all_other_events_itself():
+    server = make_server()
+    add_events(server, OPERATIONS)
+
+    async def other(event: str, _sid: str, *_arguments: Any) -> str:
+        return f"own {event}"
+
+    server.on("*", other)
+    async with client(server) as connected:
+        assert await connected.call("fly") == "own fly"
+        assert await connected.call("nothing") == {"is": "done"}
