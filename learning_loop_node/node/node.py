@@ -255,7 +255,7 @@ class Node(FastAPI):
     def _check_origin(self, scope: Scope) -> None:
         """Refuse pages elsewhere, unless the program has decided about them with Starlette's own means."""
         added: list[Any] = [entry.cls for entry in self.user_middleware]
-        if CORSMiddleware not in added:
+        if not any(isinstance(cls, type) and issubclass(cls, CORSMiddleware) for cls in added):
             self._origins.check(scope)
 
     async def _on_client_connect(self, sid: str, *_arguments: Any) -> None:

@@ -28,10 +28,15 @@ async def test_a_page_of_another_host_must_be_listed(listed: str, status: int, t
             assert answer.status == (200 if status == 200 else 400)
 
 
-async def test_a_program_that_allows_pages_itself_is_left_alone(tmp_path: Path):
+class OwnMiddleware(CORSMiddleware):
+    """A program's own kind."""
+
+
+@pytest.mark.parametrize("middleware", [CORSMiddleware, OwnMiddleware])
+async def test_a_program_that_allows_pages_itself_is_left_alone(middleware: type[CORSMiddleware], tmp_path: Path):
     put_model(tmp_path)
     node = DetectorNode("test node", BoxesFactory(), settings=make_settings(tmp_path))
-    node.add_middleware(CORSMiddleware, allow_origins=[PAGE])
+    node.add_middleware(middleware, allow_origins=[PAGE])
     async with (
         served(node) as url,
         aiohttp.ClientSession(url) as http,
