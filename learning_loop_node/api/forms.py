@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from ..errors import InvalidRequestError, TooLargeError
 
-MAX_TEXTS = 20  # of a form, beside its files; nobody reads them
+MAX_TEXTS = 1000  # of a form, beside its files, as in 0.27; nobody reads them
 PATIENCE_S = 60.0
 SLOWEST_BYTES_PER_S = 20_000
 _SLICE_BYTES = 256 * 1024  # parsed at a time, before other requests have their turn

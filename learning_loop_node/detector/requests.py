@@ -22,11 +22,14 @@ from ..node.operations import read_text
 from ..settings import DetectorSettings
 from .outbox.given_key import checked_key
 
-MAX_UPLOAD_IMAGES = 1000
+MAX_FILES = 1000
+"""In one form, as in 0.27."""
 MAX_TAGS = 1000
-LONGEST_TAG = LONGEST_CAMERA_ID = 256
+LONGEST_TAG = 256
 LONGEST_SOURCE = 4096
 """In characters. The loop takes no more, and what came later would be refused there."""
+LONGEST_CAMERA_ID = 4096
+"""Some programs call a camera by its address or its whole pipeline."""
 
 E = TypeVar("E", Autoupload, OperationMode, OutboxMode)
 
@@ -80,15 +83,18 @@ class Readers:
         self._on_refusal = on_refusal
 
     async def detect_form(self, request: Request) -> DetectRequest:
-        """`POST /detect`: one image as part `file`, options as headers (hyphens or underscores)."""
+        """`POST /detect`: one image as part `file`, options as headers (hyphens or underscores).
+
+        As in 0.27, other files may come with it, and of several parts `file` the last one counts.
+        """
 
         def get(name: str) -> str | None:
             return option(request, name)
 
         with self._refusals_noted():
-            images = await read_images(request, part="file", max_bytes=self._settings.max_request_bytes, max_parts=1)
+            images = await self._images_in(request, "file")
         return DetectRequest(
-            images=list(images),
+            images=[images[-1]],
             camera_id=get("camera_id"),
             tags=_split_tags(get("tags")),
             source=get("source"),
@@ -103,9 +109,7 @@ class Readers:
         def get(name: str) -> str | None:
             return option(request, name, also_query=True)
 
-        images = await read_images(
-            request, part="files", max_bytes=self._settings.max_request_bytes, max_parts=MAX_UPLOAD_IMAGES
-        )
+        images = await self._images_in(request, "files")
         created = _date("creation_date", get("creation_date"))
         tags = _split_tags(get("tags"))
         return UploadRequest(
@@ -136,6 +140,10 @@ class Readers:
             upload_priority=truth("upload_priority", data.get("upload_priority")),
             idempotency_key=checked_key(_optional_text(data, "idempotency_key"), 1),
         )
+
+    async def _images_in(self, request: Request, part: str) -> list[bytes]:
+        limit_bytes = self._settings.max_request_bytes
+        return await read_images(request, part=part, max_bytes=limit_bytes, max_parts=MAX_FILES)
 
     @contextmanager
     def _refusals_noted(self) -> Iterator[None]:

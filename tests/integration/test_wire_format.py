@@ -137,6 +137,24 @@ async def test_headers_with_underscores_are_understood_too(http):
         assert (await reply.json())["created"] == "2020-01-01T00:00:00"
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param([("mask", b"x"), ("file", JPEG)], id="another file before it"),
+        pytest.param([("file", JPEG), ("mask", b"x")], id="another file behind it"),
+        pytest.param([("file", b"x"), ("file", JPEG)], id="two of them, of which the last counts"),
+    ],
+)
+async def test_other_files_of_the_form_do_not_matter(http, parts):
+    data = aiohttp.FormData()
+    for name, content in parts:
+        data.add_field(name, content, filename="image.jpg")
+    for number in range(30):
+        data.add_field(f"text {number}", "x")
+    async with http.post("/detect", data=data) as reply:
+        assert reply.status == 200, await reply.text()
+
+
 async def test_detect_as_event(events):
     image = {"format": "jpeg", "bytes": JPEG}
     options = {"camera_id": "left", "tags": ["x"], "source": "s", "autoupload": "disabled", "creation_date": None}
