@@ -19,12 +19,11 @@ from ..data_classes import (
     ModelVersionResponse,
 )
 from ..enums import Autoupload, NodeState, OperationMode, OutboxMode, VersionMode
-from ..errors import InvalidImageError, NodeError, NoModelError, SettingError
-from ..images import ImageInput, decode, read_header
+from ..errors import InvalidImageError, NodeError, NoModelError, SettingError, TooLargeError
+from ..images import ImageInput
 from ..node.node import Node
 from ..runtime.periodic import Periodic
 from ..runtime.services import Service
-from ..runtime.threads import io_bound
 from ..settings import Settings
 from .active_model import ActiveModel, BuiltByFactory, Empty, Loaded, OneLogic, Replacing, State
 from .detection_lock import DetectionLock
@@ -166,9 +165,9 @@ class DetectorNode(Node):
         items = images_metadata.items if images_metadata else [ImageMetadata() for _ in images]
         if len(items) != len(images):
             raise ValueError(f"{len(images)} images but {len(items)} metadata: there must be one for each")
-        await self._check_images(images)
+        checked = await self._checked(images)
         categories = self.active_model.loaded.categories if self.active_model.loaded else []
-        for image, metadata in zip(images, items, strict=True):
+        for image, metadata in zip(checked, items, strict=True):
             known = with_category_ids(metadata, categories) if categories else metadata
             marked = stamped(known, ["picked_by_system"], known.source, known.created)
             await self.outbox.save(image, marked, upload_priority)
@@ -350,15 +349,14 @@ class DetectorNode(Node):
             case _:
                 self.log.error("unknown autoupload %r, the image is not kept", autoupload)
 
-    async def _check_images(self, images: Sequence[ImageInput]) -> None:
+    async def _checked(self, images: Sequence[ImageInput]) -> list[ImageInput]:
+        checked = []
         for index, image in enumerate(images):
-            if not isinstance(image, bytes):
-                continue
             try:
-                read_header(image, max_pixels=self.settings.detector.max_pixels)
-                await io_bound(decode, image)
-            except InvalidImageError as error:
-                raise InvalidImageError(f"image {index + 1} of {len(images)}: {error}; none was kept") from error
+                checked.append(await self.outbox.checked(image))
+            except (InvalidImageError, TooLargeError) as error:
+                raise type(error)(f"image {index + 1} of {len(images)}: {error}; none was kept") from error
+        return checked
 
     async def _send_status(self, state: NodeState | None = None) -> None:
         if self.is_muted:

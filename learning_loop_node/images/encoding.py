@@ -20,14 +20,25 @@ JPEG_QUALITY = 95
 _LARGEST_JPEG_SIDE = 65_500  # what libjpeg can write
 
 
-def to_jpeg(image: ImageInput, *, quality: int = JPEG_QUALITY, max_pixels: int = LARGEST_PIXELS) -> bytes:
-    """A JPEG of whatever a program hands over. What is a JPEG already stays as it is, byte for byte."""
+def to_jpeg(
+    image: ImageInput,
+    *,
+    quality: int = JPEG_QUALITY,
+    max_pixels: int = LARGEST_PIXELS,
+    checks_pixels: bool = False,
+) -> bytes:
+    """A JPEG of whatever a program hands over. What is a JPEG already stays as it is, byte for byte.
+
+    Of that, only the header is read, unless its pixels are to be checked, too.
+    """
     if isinstance(image, np.ndarray):
         return encode_jpeg(image, quality=quality)
     data = _as_bytes(image)
-    if read_header(data, max_pixels=max_pixels).format == "jpeg":
+    is_jpeg = read_header(data, max_pixels=max_pixels).format == "jpeg"
+    if is_jpeg and not checks_pixels:
         return data
-    return encode_jpeg(decode(data, max_pixels=max_pixels), quality=quality)
+    pixels = decode(data, max_pixels=max_pixels)
+    return data if is_jpeg else encode_jpeg(pixels, quality=quality)
 
 
 def encode_jpeg(pixels: NDArray[Any], *, quality: int = JPEG_QUALITY) -> bytes:

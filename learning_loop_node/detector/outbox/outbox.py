@@ -8,14 +8,14 @@ import logging
 import threading
 import time
 from collections.abc import Container
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from ...data_classes import Context, ImageMetadata, codec
 from ...enums import OutboxMode
 from ...errors import SettingError, StorageFullError
-from ...images import ImageInput, to_jpeg
+from ...images import ImageInput, read_header, to_jpeg
 from ...runtime.loose_tasks import start
-from ...runtime.threads import OwnThread, io_bound
+from ...runtime.threads import OwnThreads
 from ...settings import DiskFull, Settings, load_settings
 from .folder_store import FolderStore
 from .given_key import take_given_key
@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 OVERHEAD_BYTES = 16_384
 """What the folder of an image and its small files take on the disk beside the image."""
+
+IMAGES_AT_ONCE = 2
+"""So many are decoded or encoded at a time: one of 64 megapixels takes up to half a gigabyte meanwhile."""
 
 STOP_S = 5.0
 
@@ -59,7 +62,8 @@ class Outbox:
         self.UPLOAD_TIMEOUT_S: float = 30.0
 
         self._mode = OutboxMode.CONTINUOUS_UPLOAD
-        self._saver = OwnThread("outbox saver")
+        self._saver = OwnThreads("outbox saver")
+        self._images = OwnThreads("outbox images", IMAGES_AT_ONCE)
         self._opening = threading.Lock()
         self._is_open = False
         self._own_upload: asyncio.Task[None] | None = None
@@ -71,6 +75,7 @@ class Outbox:
     async def aclose(self) -> None:
         """Finish the saves that have begun. Closing twice is fine; saving afterwards opens it again."""
         await self._stop_own_upload()
+        await self._images.aclose()
         await self._saver.aclose()
         self._is_open = False
 
@@ -87,8 +92,12 @@ class Outbox:
         metadata = ImageMetadata() if image_metadata is None else image_metadata
         codec.check_finite(metadata, "metadata")
         content = codec.to_json(metadata)
-        jpeg = await io_bound(to_jpeg, image, max_pixels=self._settings.detector.max_pixels)
+        jpeg = image if self._is_jpeg(image) else await self._as_jpeg(image)
         await self._saver.run(self._save, asyncio.get_running_loop(), jpeg, content, upload_priority, key)
+
+    async def checked(self, image: ImageInput) -> ImageInput:
+        """An image ready to be saved: what is encoded has been decoded to its last pixel, or `InvalidImageError`."""
+        return await self._as_jpeg(image, checks_pixels=True) if isinstance(image, bytes) else image
 
     def status(self) -> OutboxStatus:
         """How things stand. Touches no disk."""
@@ -187,6 +196,14 @@ class Outbox:
     @upload_counter.setter
     def upload_counter(self, count: int) -> None:
         self.counts.sent = count
+
+    def _is_jpeg(self, image: ImageInput) -> TypeGuard[bytes]:
+        limit = self._settings.detector.max_pixels
+        return isinstance(image, bytes) and read_header(image, max_pixels=limit).format == "jpeg"
+
+    async def _as_jpeg(self, image: ImageInput, *, checks_pixels: bool = False) -> bytes:
+        limit = self._settings.detector.max_pixels
+        return await self._images.run(to_jpeg, image, max_pixels=limit, checks_pixels=checks_pixels)
 
     def _ensure_open(self) -> None:
         with self._opening:

@@ -7,17 +7,20 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from learning_loop_node.data_classes import BoxDetection, ImageMetadata
 from learning_loop_node.data_classes.codec import from_json
 from learning_loop_node.detector.outbox import Outbox
 from learning_loop_node.detector.outbox.folder_store import FolderStore
 from learning_loop_node.detector.outbox.memory_store import MemoryStore
+from learning_loop_node.detector.outbox.outbox import IMAGES_AT_ONCE
 from learning_loop_node.errors import InvalidDataError, InvalidImageError, StorageFullError
 from learning_loop_node.images import read_header
 from learning_loop_node.settings import GLOBALS, DiskFull, LoopSettings, NodeSettings, OutboxSettings, Settings
@@ -27,6 +30,15 @@ from .loops import LOST, OK, Answer, Upload, socket_loop
 from .test_folder_store import put_older_item
 
 EVERYTHING = 10**12
+
+
+def png() -> bytes:
+    stream = BytesIO()
+    Image.fromarray(pixels()).save(stream, "PNG")
+    return stream.getvalue()
+
+
+PNG = png()
 
 
 def make_outbox(store: MemoryStore | FolderStore | None = None, **limits: Any) -> Outbox:
@@ -94,6 +106,46 @@ async def test_refuses_what_is_no_image(image: Any):
     with pytest.raises(InvalidImageError):
         await outbox.save(image)
     assert outbox.status().items == 0
+    await outbox.aclose()
+
+
+@pytest.mark.parametrize(
+    ("image", "kind"),
+    [
+        pytest.param(jpeg(), bytes, id="JPEG"),
+        pytest.param(PNG, bytes, id="PNG"),
+        pytest.param(pixels(), np.ndarray, id="pixels"),
+    ],
+)
+async def test_what_was_checked_can_be_saved(image: np.ndarray | bytes, kind: type):
+    outbox = make_outbox()
+    checked = await outbox.checked(image)
+    assert isinstance(checked, kind)
+    assert not isinstance(checked, bytes) or read_header(checked, max_pixels=10_000).format == "jpeg"
+    await outbox.save(checked)
+    await outbox.aclose()
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        pytest.param(jpeg()[:400] + b"\xff\xd9", id="JPEG that ends early"),
+        pytest.param(PNG[:-40], id="PNG that ends early"),
+    ],
+)
+async def test_a_check_looks_at_every_pixel(image: bytes):
+    outbox = make_outbox()
+    with pytest.raises(InvalidImageError):
+        await outbox.checked(image)
+    await outbox.aclose()
+
+
+async def test_few_images_are_decoded_at_a_time():
+    outbox = make_outbox()
+    before = {thread.name for thread in threading.enumerate()}
+    await asyncio.gather(*(outbox.checked(PNG) for _ in range(8)), *(outbox.save(PNG) for _ in range(8)))
+    started = {thread.name for thread in threading.enumerate()} - before
+    assert sorted(name.rpartition("_")[0] for name in started) == ["outbox images"] * IMAGES_AT_ONCE + ["outbox saver"]
     await outbox.aclose()
 
 
