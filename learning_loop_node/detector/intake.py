@@ -58,6 +58,7 @@ class Intake:
         self._queue: asyncio.Queue[Seen] = asyncio.Queue()
         self._trouble = Trouble(clock or SystemClock())
         self._waiting_bytes = 0
+        self._keeping: asyncio.Future[None] | None = None
         self.kept: Counter[str] = Counter()
         """Images kept, by cause."""
         self.kept_count = 0
@@ -84,6 +85,8 @@ class Intake:
 
     async def drain(self) -> None:
         """Decide about everything that waits; for an orderly stop, when `run` has ended."""
+        if self._keeping is not None and not self._keeping.done():
+            await self._keeping
         while not self._queue.empty():
             await self._decide(self._queue.get_nowait())
 
@@ -93,10 +96,14 @@ class Intake:
         if not causes:
             self.not_relevant_count += 1
             return
+        # Shielded, so that a stop in this very moment does not lose the image: `drain` waits for it.
+        self._keeping = asyncio.ensure_future(self._keep(seen, causes))
+        await asyncio.shield(self._keeping)
+
+    async def _keep(self, seen: Seen, causes: list[str]) -> None:
         stored = replace(seen.metadata, tags=[*seen.metadata.tags, *causes])
         try:
-            # Shielded, so that a stop in this very moment does not lose the image.
-            await asyncio.shield(self._outbox.save(seen.image, stored))
+            await self._outbox.save(seen.image, stored)
         except NodeError as error:
             self.dropped[error.code] += 1
             if self._trouble.is_news(str(error)):

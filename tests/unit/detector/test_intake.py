@@ -89,3 +89,34 @@ async def test_what_does_not_fit_is_dropped_and_counted(images, kept):
     assert intake.dropped == {"filter_busy": len(images) - kept}
     intake.put(b"1", ImageMetadata(tags=["odd"]), None)
     assert intake.waiting_count == 1
+
+
+class SlowBox(Box):
+    """An outbox that takes its time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def save(
+        self, image: ImageInput, image_metadata: ImageMetadata | None = None, upload_priority: bool = False
+    ) -> None:
+        self.begun.set()
+        await self.go_on.wait()
+        await super().save(image, image_metadata, upload_priority)
+
+
+async def test_an_image_that_is_being_kept_when_the_node_stops_is_waited_for_and_counted():
+    box = SlowBox()
+    intake = Intake(Says(), box)
+    running = asyncio.ensure_future(intake.run())
+    intake.put(b"1", ImageMetadata(tags=["odd"]), None)
+    await box.begun.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    draining = asyncio.ensure_future(intake.drain())
+    await asyncio.sleep(0)
+    assert not draining.done()
+    box.go_on.set()
+    await draining
+    assert (len(box.saved), intake.kept_count, intake.waiting_count) == (1, 1, 0)
