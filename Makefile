@@ -6,7 +6,7 @@ IMAGES ?=
 .PHONY: help install demo test check format unit peers bench clean
 help:
 	@echo "make demo               the loop and a detector on photographs, ends by itself with a verdict"
-	@echo "make demo IMAGES=dir    the same on your own pictures"
+	@echo "make demo IMAGES=dir    the same on your own images"
 	@echo "make test               format check, lint, types and all tests"
 	@echo "make peers              install releases of the predecessor beside ours, for the tests that compare them"
 	@echo "make bench              how fast node and loop are, beside 0.27; takes half an hour of a quiet machine"

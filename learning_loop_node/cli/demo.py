@@ -28,7 +28,7 @@ PHOTOGRAPH = "demo_photograph.jpg"
 
 def demo(
     images: Annotated[
-        Path | None, typer.Option(help="Folder with your own pictures; a sub-folder is a camera.", show_default=False)
+        Path | None, typer.Option(help="Folder with your own images; a sub-folder is a camera.", show_default=False)
     ] = None,
     count: Annotated[
         int | None, typer.Option(min=1, help="How many photographs; 72 unless they are your own.", show_default=False)

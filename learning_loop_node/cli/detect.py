@@ -33,10 +33,10 @@ def detect(
     autoupload: Annotated[
         str, typer.Option(help="Which the node keeps for the loop: filtered, all, or disabled.")
     ] = "disabled",
-    at_once: Annotated[int, typer.Option("--at-once", min=1, max=64, help="Pictures on their way at a time.")] = 4,
+    at_once: Annotated[int, typer.Option("--at-once", min=1, max=64, help="Images on their way at a time.")] = 4,
     as_json: AsJson = False,
 ) -> None:
-    """Send pictures to a detector node and print what it finds. The exit status is not 0 if one of them failed."""
+    """Send images to a detector node and print what it finds. The exit status is not 0 if one of them failed."""
     files = picture_files(images)
     results = asyncio.run(_detect_all(url, files, camera, autoupload, at_once))
     if as_json:

@@ -24,6 +24,6 @@ def picture_files(names: Sequence[str]) -> list[Path]:
         else:
             found = sorted(file for file in map(Path, glob.glob(name, recursive=True)) if file.is_file())  # noqa: PTH207
         if not found:
-            raise typer.BadParameter(f"there is no picture {name}", param_hint="IMAGES")
+            raise typer.BadParameter(f"there is no image {name}", param_hint="IMAGES")
         files += found
     return files

@@ -46,9 +46,9 @@ def upload(
     project: Project = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send pictures to a project of the loop, or through a node. Whoever does it again sends nothing twice.
+    """Send images to a project of the loop, or through a node. Whoever does it again sends nothing twice.
 
-    A picture is known by its content: the loop has it once, whatever the file is called.
+    An image is known by its content: the loop has it once, whatever the file is called.
     """
     pictures = _pictures(picture_files(images), tag, source, state, sidecar)
     settings = None if node else loop_settings(host, username, password, organization, project)
@@ -105,7 +105,7 @@ def _tell(outcomes: Sequence[Outcome]) -> None:
         told.add(text)
     fates = Counter(outcome.fate for outcome in outcomes)
     parts = ", ".join(f"{fates[fate]} {fate}" for fate in type(outcomes[0].fate) if fates[fate])
-    stdout().print(f"{len(outcomes)} picture{'' if len(outcomes) == 1 else 's'}: {parts}", soft_wrap=True)
+    stdout().print(f"{len(outcomes)} image{'' if len(outcomes) == 1 else 's'}: {parts}", soft_wrap=True)
 
 
 def _json_of(outcome: Outcome) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def photos(tmp_path: Path) -> Path:
 async def test_to_the_loop_and_again(loop: RunningLoop, photos: Path):
     options = ("--tag", "holiday", "--tag", "2026", "--source", "camera", "--state", "review", "--at-once", "1")
     first = await upload(photos, *options)
-    assert (first.exit_code, first.stdout) == (ExitStatus.OK, "25 pictures: 24 stored, 1 already there\n")
+    assert (first.exit_code, first.stdout) == (ExitStatus.OK, "25 images: 24 stored, 1 already there\n")
     records = {record["sha256"]: record for record in await loop.list_images()}
     assert len(records) == 24
     marked = records[sha256(jpeg(seed=0)).hexdigest()]
@@ -79,7 +79,7 @@ async def test_what_is_no_picture_is_named_and_the_others_arrive(loop: RunningLo
     (photos / "05.jpg").write_bytes(b"no picture")
     (photos / "07.json").write_text("{")
     result = await upload(photos / "0*.jpg")
-    assert (result.exit_code, result.stdout) == (ExitStatus.FAILED, "10 pictures: 8 stored, 2 failed\n")
+    assert (result.exit_code, result.stdout) == (ExitStatus.FAILED, "10 images: 8 stored, 2 failed\n")
     assert ["05.jpg" in result.stderr, "07.json" in result.stderr] == [True, True]
     assert len(await loop.list_images()) == 8
 
@@ -87,7 +87,7 @@ async def test_what_is_no_picture_is_named_and_the_others_arrive(loop: RunningLo
 async def test_through_a_node_and_again(loop: RunningLoop, node: RunningNode, photos: Path):
     for _ in range(2):
         result = await upload(photos, "--node", node.url, "--tag", "holiday", "--state", "review")
-        assert (result.exit_code, result.stdout) == (ExitStatus.OK, "25 pictures: 25 kept by the node\n")
+        assert (result.exit_code, result.stdout) == (ExitStatus.OK, "25 images: 25 kept by the node\n")
         await until(lambda: node.node.outbox.status().items == 0)
     records = await loop.list_images()
     assert sorted(record["sha256"] for record in records) == sorted(
@@ -114,7 +114,7 @@ async def test_what_an_outbox_exports_comes_in_with_its_metadata(loop: RunningLo
         await client.upload(jpeg(seed=1), make_metadata(tags=["mine"], source="robot"))
     copies = tmp_path / "copies"
     assert (await run("outbox", "export", copies, "--node", node.url)).exit_code == ExitStatus.OK
-    assert (await upload(copies)).stdout == "1 picture: 1 stored\n"
+    assert (await upload(copies)).stdout == "1 image: 1 stored\n"
     [record] = await loop.list_images()
     assert record["tags"] == ["mine", "picked_by_system"]
     assert (record["source"], record["box_detections"][0]["category_name"]) == ("robot", "face")
