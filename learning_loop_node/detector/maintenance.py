@@ -28,7 +28,7 @@ def maintenance_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
             request=Nothing,
             run=reset,
             summary="Delete everything in the data folder, queued images included, and start afresh",
-            http=Http(method="POST", path="/reset", read=read_nothing),
+            http=Http(method="POST", path="/reset", read=read_nothing, answer=bool),
         ),
     ]
 

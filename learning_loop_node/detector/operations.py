@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
+from ..api.openapi import answers_with
 from ..api.operation import Http, Nothing, Operation, read_nothing
 from ..api.replies import json_reply, text_reply
 from ..data_classes import AboutResponse, ImageMetadata, ImagesMetadata, ModelVersionResponse, OutboxPage, Retried
@@ -137,7 +138,13 @@ def detector_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
             request=PageRequest,
             run=actions.outbox_page,
             summary="List the images that wait, or those in quarantine, page by page",
-            http=Http(method="GET", path="/outbox", read=read_page, openapi=_parameters("query", PAGE_OPTIONS)),
+            http=Http(
+                method="GET",
+                path="/outbox",
+                read=read_page,
+                answer=OutboxPage,
+                openapi=_parameters("query", PAGE_OPTIONS),
+            ),
             event="get_outbox",
             read_event=page_event,
         ),
@@ -150,14 +157,14 @@ def detector_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
                 path="/outbox/{place}/{name}/{part}",
                 read=read_file_request,
                 reply=_reply_file,
-                openapi=_parameters("path", FILE_OPTIONS) | {"operationId": "get_outbox_file"},
+                openapi=_parameters("path", FILE_OPTIONS) | FILE_ANSWER | {"operationId": "get_outbox_file"},
             ),
         ),
         Operation(
             request=RetryRequest,
             run=actions.retry_outbox,
             summary="Let images in quarantine wait again: those with these names, or all",
-            http=Http(method="POST", path="/outbox/retry", read=read_retry, openapi=RETRY_BODY),
+            http=Http(method="POST", path="/outbox/retry", read=read_retry, answer=Retried, openapi=RETRY_BODY),
             event="retry_outbox",
             read_event=retry_event,
         ),
@@ -311,6 +318,7 @@ FILE_OPTIONS = {
     "name": "The name of the entry.",
     "part": "`image` or `metadata`.",
 }
+FILE_ANSWER = answers_with("The file.", {"image/jpeg": {"type": "string", "format": "binary"}, "application/json": {}})
 _NAMES = {"type": "array", "items": {"type": "string"}, "nullable": True}
 RETRY_BODY = {
     "requestBody": {

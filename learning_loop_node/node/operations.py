@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..api.openapi import NOT_READY
+from ..api.openapi import NOT_READY, answers_with
 from ..api.operation import Http, Nothing, Operation, read_nothing
 from ..api.replies import json_reply, metrics_reply
 from ..errors import BadModeError, InvalidRequestError, TooLargeError
@@ -74,11 +74,15 @@ def node_operations(node: Node) -> list[Operation[Any, Any]]:
             request=str,
             run=tell_metrics,
             summary="Counts and latencies in the text format of Prometheus",
-            http=Http(method="GET", path="/metrics", read=read_accept, reply=metrics_reply),
+            http=Http(method="GET", path="/metrics", read=read_accept, reply=metrics_reply, openapi=METRICS_ANSWER),
         ),
     ]
 
 
+METRICS_ANSWER = answers_with(
+    "The metrics, in the format that the caller accepts.",
+    {"text/plain": {"type": "string"}, "application/openmetrics-text": {"type": "string"}},
+)
 TEXT_BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"text/plain": {"schema": {"type": "string"}}}},
 }

@@ -22,8 +22,9 @@ from learning_loop_node.data_classes import (
     SegmentationDetection,
     Shape,
 )
+from learning_loop_node.detector.detector_node import DetectorNode
 from learning_loop_node.images import decode
-from tests.builders import jpeg, make_box
+from tests.builders import jpeg, make_box, make_settings
 from tests.events import connected
 from tests.nodes import RunningNode, running_node
 
@@ -313,6 +314,15 @@ async def test_the_api_is_described(http):
     assert paths["/detect"]["post"]["requestBody"]["content"]["multipart/form-data"]
     async with http.get("/docs") as reply:
         assert reply.status == 200
+
+
+def test_every_answer_is_described(tmp_path):
+    settings = make_settings(tmp_path)
+    document = DetectorNode("test node", EverythingFactory(), use_backdoor_controls=True, settings=settings).openapi()
+    rows = [(method, path, row) for path, rows in document["paths"].items() for method, row in rows.items()]
+    assert ("post", "/reset") in [(method, path) for method, path, _ in rows]
+    bare = [f"{method} {path}" for method, path, row in rows if not row["responses"]["200"].get("content")]
+    assert bare == []
 
 
 async def test_reset_empties_the_data_folder(tmp_path):
