@@ -70,9 +70,20 @@ def make_server(origins: Origins | None = None) -> socketio.AsyncServer:
         json=FastJson,
         serializer=EventPacket,
         cors_allowed_origins=(origins or Origins()).allows_events,
-        logger=False,
-        engineio_logger=False,
+        logger=library_logger("socketio.server"),
+        engineio_logger=library_logger("engineio.server"),
     )
+
+
+def library_logger(name: str) -> logging.Logger:
+    """The logger of a Socket.IO library, which speaks of errors only unless the program has given it a level.
+
+    Without one to use, the library adds a handler of its own, and its lines come twice and not as JSON.
+    """
+    library = logging.getLogger(name)
+    if library.level == logging.NOTSET:
+        library.setLevel(logging.ERROR)
+    return library
 
 
 def add_events(

@@ -10,7 +10,7 @@ import aiohttp
 import orjson
 import socketio
 
-from ..api.sio import SOCKET_IO_PATH
+from ..api.sio import SOCKET_IO_PATH, library_logger
 from ..errors import DeadlineError, NodeError, RefusedError, TooLargeError, UnavailableError
 from .failures import FOREIGN, error_of_code
 from .http import timeout_of
@@ -89,8 +89,8 @@ class EventChannel:
                 reconnection=False,
                 handle_sigint=False,
                 http_session=self._session,
-                logger=False,
-                engineio_logger=False,
+                logger=library_logger("socketio.client"),
+                engineio_logger=library_logger("engineio.client"),
                 websocket_extra_options={"max_msg_size": LARGEST_ANSWER_BYTES},
             )
             client.on("disconnect", self._on_disconnect)

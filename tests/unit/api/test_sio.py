@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -158,3 +161,22 @@ async def test_a_program_may_answer_all_other_events_itself():
     async with client(server) as connected:
         assert await connected.call("fly") == "own fly"
         assert await connected.call("nothing") == {"is": "done"}
+
+
+PROGRAM = """
+import logging
+from learning_loop_node.api.sio import make_server
+from learning_loop_node.logs import configure_logging
+
+configure_logging(as_json=True)
+server = make_server()
+for name in ("socketio.server", "engineio.server"):
+    logging.getLogger(name).info("nobody wants to know")
+    logging.getLogger(name).error("out of order")
+"""
+
+
+def test_the_library_logs_as_the_process_does():
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=30, check=True)
+    assert [json.loads(line)["message"] for line in done.stdout.splitlines()] == ["out of order"] * 2
+    assert done.stderr == ""
