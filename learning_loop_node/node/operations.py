@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..api.forms import read_body
 from ..api.openapi import NOT_READY, answers_with
 from ..api.operation import Http, Nothing, Operation, read_nothing
 from ..api.replies import json_reply, metrics_reply
@@ -90,11 +91,10 @@ TEXT_BODY: dict[str, Any] = {
 
 async def read_text(request: Request) -> str:
     """The body as text, whatever content type it claims, so that `1.3` stays a text."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_TEXT_BYTES:
-            raise TooLargeError(f"the body must be one word, not more than {MAX_TEXT_BYTES} bytes")
+    try:
+        body = await read_body(request, max_bytes=MAX_TEXT_BYTES)
+    except TooLargeError as error:
+        raise TooLargeError(f"the body must be one word, not more than {MAX_TEXT_BYTES} bytes") from error
     try:
         return body.decode().strip().strip('"')
     except UnicodeDecodeError as error:

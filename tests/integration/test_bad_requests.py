@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from io import BytesIO
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 import socketio
+from yarl import URL
 
 from learning_loop_node.detector.detector_node import DetectorNode
 from learning_loop_node.detector.relevance.rule import Seen
@@ -207,6 +209,34 @@ async def test_malformed_requests(http, node, method, path, body, status):
         answer = await response.json()
         assert (response.status, set(answer)) == (status, {"detail", "code"})
         assert answer["detail"]
+    await assert_unharmed(http, node.node)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/detect"),
+        ("POST", "/upload"),
+        ("POST", "/outbox/retry"),
+        ("PUT", "/outbox_mode"),
+        ("PUT", "/socketio"),
+    ],
+)
+async def test_a_sender_that_goes_away_in_the_middle_is_no_error_of_ours(http, node, method, path, caplog):
+    def refused() -> int:
+        return sum(recorder.outcomes.get("invalid_request", 0) for recorder in recorders.values())
+
+    recorders, address = node.node.traffic.recorders, URL(node.url)
+    before = refused()
+    _, writer = await asyncio.open_connection(address.host, address.port)
+    head = f"{method} {path} HTTP/1.1\r\nHost: node\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+    writer.write(f"{head}Content-Length: 100\r\n\r\nabc".encode())
+    await writer.drain()
+    await until(lambda: any(recorder.in_progress for recorder in recorders.values()))
+    writer.close()
+    await until(lambda: not any(recorder.in_progress for recorder in recorders.values()))
+    assert refused() == before + 1
+    assert [record.message for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
     await assert_unharmed(http, node.node)
 
 

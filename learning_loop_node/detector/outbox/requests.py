@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from ...api.forms import read_body
 from ...data_classes.codec import from_json
 from ...errors import InvalidRequestError, NotFoundError, TooLargeError
 from ..requests import truth
@@ -62,11 +63,10 @@ async def read_file_request(request: Request) -> FileRequest:
 
 async def read_retry(request: Request) -> RetryRequest:
     """`{"names": […]}`, or no body for all."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY_BYTES:
-            raise TooLargeError(f"the body must not have more than {LARGEST_BODY_BYTES} bytes")
+    try:
+        body = await read_body(request, max_bytes=LARGEST_BODY_BYTES)
+    except TooLargeError as error:
+        raise TooLargeError(f"the body must not have more than {LARGEST_BODY_BYTES} bytes") from error
     return retry_event(from_json(bytes(body)) if body.strip() else None)
 
 
