@@ -14,7 +14,8 @@ from .thumbnails import Thumbnails
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 500
+AT_ONCE = 200
+"""Images in one portion; whoever else wants to write waits for it."""
 
 
 class Cleaning:
