@@ -33,9 +33,7 @@ def no_such_organization(organization: str) -> NotFoundError:
 
 def no_such_project(organization: str, project: str) -> NotFoundError:
     """For one that is not there, and for one of which the caller may not know."""
-    return NotFoundError(
-        f"there is no project {organization}/{project}; learning-loop projects create makes one"
-    )
+    return NotFoundError(f"there is no project {organization}/{project}; learning-loop projects create makes one")
 
 
 def no_such_image(organization: str, project: str, image_id: str) -> NotFoundError:
