@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from ...client.failures import retry_hint_of
 from ...client.http import Login, LoopHttp
 from ...data_classes import Context
 from ...enums import OutboxMode
@@ -28,7 +29,7 @@ from ...runtime.trouble import Trouble
 from .batch import Batch
 from .outbox import Outbox
 from .store import Content, Item, ItemDamagedError, ItemGoneError, ItemUnreadableError
-from .verdict import Verdict, has_answer, is_away, pause_s, verdict_of
+from .verdict import Verdict, has_answer, is_away, verdict_of
 
 logger = logging.getLogger(__name__)
 
@@ -342,7 +343,7 @@ class Uploader:
         self._failures += self._resume_at <= now
         longest_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(self._failures, 10))
         wait_s = self._dice.uniform(0, longest_s)
-        if (asked_s := pause_s(error)) is not None:
+        if (asked_s := retry_hint_of(error)) is not None:
             wait_s += min(asked_s, LONGEST_PAUSE_S)
         self._resume_at = max(self._resume_at, now + wait_s)
 

@@ -48,13 +48,3 @@ def is_away(error: NodeError) -> bool:
 def has_answer(error: NodeError) -> bool:
     """Whether the error is an answer; if not, the images may have arrived all the same."""
     return status_of_refusal(error) is not None
-
-
-def pause_s(error: BaseException | None) -> float | None:
-    """For how long the other side asked us to stay away."""
-    while error is not None:
-        pause = getattr(error, "retry_after_s", None)
-        if pause is not None:
-            return float(pause)
-        error = error.__cause__
-    return None
