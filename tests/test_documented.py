@@ -23,9 +23,9 @@ from learning_loop_node.detector.detector_node import DetectorNode
 from learning_loop_node.detector.maintenance import maintenance_operations
 from learning_loop_node.detector.operations import DETECT_OPTIONS, UPLOAD_OPTIONS, detector_operations
 from learning_loop_node.helpers.entrypoint import node_parser
+from learning_loop_node.loop_server.access.rights import RIGHTS, Role
 from learning_loop_node.loop_server.app import endpoints_of
 from learning_loop_node.loop_server.loop import Loop
-from learning_loop_node.loop_server.rights import RIGHTS, Role
 from learning_loop_node.node.operations import node_operations
 from learning_loop_node.runtime.metrics import Metric
 from learning_loop_node.settings import ENVIRONMENT, LoopServerSettings, Settings

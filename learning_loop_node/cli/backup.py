@@ -23,8 +23,8 @@ def backup(
     """Copy everything that a loop keeps, also while it runs. What is in the backup already is not copied again."""
     settings = loop_folder_settings(data)
     from ..errors import SettingError
-    from ..loop_server.backup import back_up
     from ..loop_server.storage.database import sqlite_file, sqlite_url
+    from ..loop_server.upkeep.backup import back_up
 
     folder = settings.data_folder.absolute()
     file = sqlite_file(settings.database_url or sqlite_url(folder))
@@ -52,7 +52,7 @@ def restore(
     """Make the folder of a loop from a backup, and compare every hash. The folder must be new or empty."""
     settings = loop_folder_settings(data)
     from ..errors import SettingError
-    from ..loop_server.backup import restore as restore_folder
+    from ..loop_server.upkeep.backup import restore as restore_folder
 
     if settings.database_url:
         raise SettingError("LOOP_DATABASE_URL is set, but a backup has its own database; unset it, then restore")

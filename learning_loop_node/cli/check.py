@@ -24,7 +24,7 @@ def check(
 ) -> None:
     """Find lost, damaged and superfluous files of a loop, also while it runs. Status 1 if something is wrong."""
     settings = loop_folder_settings(data)
-    from ..loop_server.check import Check
+    from ..loop_server.upkeep.check import Check
 
     with working_on_files(f"looking through {settings.data_folder}") as progress:
         look = Check(settings=settings, repair=repair, quick=quick, backup=backup, on_progress=progress)

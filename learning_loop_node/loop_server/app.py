@@ -16,12 +16,10 @@ from ..runtime.allocator import keep_freed_memory
 from ..runtime.services import supervise
 from ..runtime.termination import Termination
 from ..settings import LoopServerSettings, Settings
-from .counted_requests import CountedRequests
-from .demo_data import ensure_demo_data
-from .limits import LimitedBodies
+from .description.openapi import describe_loop, operation_id
+from .generated.demo_data import ensure_demo_data
 from .loop import Loop
 from .notice import Notice, log_notice
-from .openapi import describe_loop, operation_id
 from .operations import (
     categories,
     deployment,
@@ -45,6 +43,8 @@ from .operations import (
     trainings,
     users,
 )
+from .receiving.limits import LimitedBodies
+from .watching.counted_requests import CountedRequests
 
 DESCRIPTION = """
 A self-hosted loop for computer vision: it takes images from detectors, keeps models and says which one should run.

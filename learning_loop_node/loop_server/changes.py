@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ..errors import UnavailableError
-from .rights import Caller, Right
+from .access.rights import Caller, Right
 
 REMEMBERED = 1000
 """So many changes can be asked for again after a lost connection."""

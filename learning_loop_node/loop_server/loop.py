@@ -15,19 +15,19 @@ from ..runtime.periodic import Periodic
 from ..runtime.services import Service
 from ..runtime.threads import io_bound
 from ..settings import LoopServerSettings
-from .arrivals import Arrivals
-from .auth import Auth
-from .census import Census
+from .access.auth import Auth
 from .changes import Changes
-from .cleaning import Cleaning
-from .counted_requests import Requests
-from .folder_lock import alone_in
-from .metrics import loop_metrics
 from .notice import Notice, notice_of
+from .receiving.arrivals import Arrivals
 from .storage import models
 from .storage.blobs import BlobStore, FolderBlobs
 from .storage.database import Database, sqlite_url
 from .thumbnails import Thumbnails
+from .upkeep.cleaning import Cleaning
+from .upkeep.folder_lock import alone_in
+from .watching.census import Census
+from .watching.counted_requests import Requests
+from .watching.metrics import loop_metrics
 
 logger = logging.getLogger(__name__)
 

@@ -17,10 +17,10 @@ from pydantic import TypeAdapter, ValidationError
 from ..errors import ArchiveRefusedError, InvalidRequestError
 from ..runtime.archive import pack, unpack
 from ..runtime.threads import io_bound
-from .pairs import describe
+from .receiving.pairs import describe
+from .receiving.uploads import CHUNK_BYTES, Part, read_json
 from .storage.blobs import Blob, BlobStore, disk_errors
 from .storage.tables import CategoryRow
-from .uploads import CHUNK_BYTES, Part, read_json
 from .wire.projects import ModelCategory
 
 MODEL_JSON = "model.json"

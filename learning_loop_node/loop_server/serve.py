@@ -12,9 +12,9 @@ from rich.console import Console
 
 from ..errors import SettingError
 from ..settings import LoopServerSettings, Settings
+from .access.origin import is_loopback
 from .app import create_app
 from .notice import Notice, log_notice
-from .origin import is_loopback
 
 logger = logging.getLogger(__name__)
 

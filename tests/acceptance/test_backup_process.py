@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from learning_loop_node.loop_server.backup import back_up, read_manifest, restore
+from learning_loop_node.loop_server.upkeep.backup import back_up, read_manifest, restore
 from tests.builders import jpeg
 from tests.loop import running_loop
 from tests.polling import until

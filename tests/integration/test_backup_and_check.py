@@ -18,8 +18,8 @@ from typer.testing import CliRunner, Result
 from learning_loop_node.cli import app
 from learning_loop_node.cli.exit_status import ExitStatus
 from learning_loop_node.errors import InvalidDataError, NotFoundError, RefusedError, SettingError
-from learning_loop_node.loop_server.backup import BackupReport, back_up, read_manifest, restore
-from learning_loop_node.loop_server.check import Check, CheckReport, Finding, Subject
+from learning_loop_node.loop_server.upkeep.backup import BackupReport, back_up, read_manifest, restore
+from learning_loop_node.loop_server.upkeep.check import Check, CheckReport, Finding, Subject
 from learning_loop_node.settings import LoopServerSettings
 from tests.builders import jpeg
 from tests.loop import P, RunningLoop, running_loop

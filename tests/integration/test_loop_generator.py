@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from learning_loop_node.loop_server.generated_images import KNOWN_ID
+from learning_loop_node.loop_server.generated.images import KNOWN_ID
 from tests.loop import ORGANIZATION, RunningLoop, running_loop
 
 GENERATOR = f"/{ORGANIZATION}/projects/generator"

@@ -15,9 +15,9 @@ from sqlalchemy import Connection, select
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from learning_loop_node.errors import InvalidRequestError
-from learning_loop_node.loop_server.check import Check
 from learning_loop_node.loop_server.storage.database import Database
 from learning_loop_node.loop_server.storage.tables import ProjectRow, Table
+from learning_loop_node.loop_server.upkeep.check import Check
 from learning_loop_node.settings import LoopServerSettings
 from tests.builders import jpeg
 from tests.loop import P, running_loop

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from learning_loop_node.loop_server.cleaning import Cleaning
 from learning_loop_node.loop_server.storage.tables import Table
+from learning_loop_node.loop_server.upkeep.cleaning import Cleaning
 from tests.builders import jpeg
 from tests.loop import P, RunningLoop, running_loop
 

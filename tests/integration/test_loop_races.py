@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, CookieJar
 
-from learning_loop_node.loop_server.passwords import Passwords
+from learning_loop_node.loop_server.access.passwords import Passwords
 from tests.builders import jpeg
 from tests.loop import ORGANIZATION, P, RunningLoop, running_loop
 

@@ -10,9 +10,9 @@ from starlette.requests import Request
 
 from ...api.operation import Endpoint
 from ...errors import InvalidRequestError, RefusedError
-from ..auth import caller_of
+from ..access.auth import caller_of
+from ..access.rights import Right
 from ..loop import Loop
-from ..rights import Right
 from ..storage import categories, projects
 from ..storage.tables import CategoryRow, ProjectRow
 from ..wire.projects import (

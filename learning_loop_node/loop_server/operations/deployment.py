@@ -7,9 +7,9 @@ from starlette.requests import Request
 
 from ...api.operation import Endpoint
 from ...errors import InvalidRequestError, NoTargetError, NotFoundError, RefusedError
-from ..auth import caller_of
+from ..access.auth import caller_of
+from ..access.rights import Right
 from ..loop import Loop
-from ..rights import Right
 from ..storage import deployments, models, projects
 from ..storage.deployments import Deployment
 from ..storage.tables import ModelRow

@@ -10,9 +10,9 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 
 from ...api.operation import Endpoint
-from ..bodies import read_entries, read_json
+from ..access.rights import Right
 from ..loop import Loop
-from ..rights import Right
+from ..receiving.bodies import read_entries, read_json
 from ..storage import detections, projects
 from ..storage.images import KINDS
 from ..wire.detections import DetectionsOf

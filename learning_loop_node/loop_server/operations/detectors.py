@@ -9,8 +9,8 @@ from fastapi import Depends, Query
 from ...api.operation import Endpoint
 from ...data_classes import codec
 from ...errors import InvalidRequestError
+from ..access.rights import Right
 from ..loop import Loop
-from ..rights import Right
 from ..storage import deployments, detectors, projects
 from ..storage.tables import DetectorRow
 from ..wire.detectors import DetectorRecord, DetectorReport, Detectors

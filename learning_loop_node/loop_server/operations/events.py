@@ -13,11 +13,11 @@ from starlette.responses import StreamingResponse
 from ...api.operation import Endpoint
 from ...data_classes import codec
 from ...errors import ForbiddenError, NodeError
-from ..auth import caller_of
+from ..access.auth import caller_of
+from ..access.rights import Caller, Right
 from ..changes import Change
 from ..loop import Loop
 from ..names import no_such_organization, no_such_project
-from ..rights import Caller, Right
 
 RETRY_MS = 2000
 

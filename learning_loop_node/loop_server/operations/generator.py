@@ -6,11 +6,11 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from ...api.operation import Endpoint
-from ..auth import caller_of
-from ..generated_project import generate_project
+from ..access.auth import caller_of
+from ..access.rights import Right
+from ..generated.project import generate_project
 from ..loop import Loop
 from ..names import check_name
-from ..rights import Right
 from ..wire.generator import GeneratedProject, GeneratorRequest
 from .projects import SUBJECT, project_record
 

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from ...api.operation import Endpoint
 from ...api.replies import json_reply
 from ...runtime.threads import io_bound
-from ..auth import caller_of
+from ..access.auth import caller_of
+from ..access.rights import Right
 from ..loop import Loop
-from ..rights import Right
 from ..storage import image_changes, projects, records
 from ..storage.tables import ImageRow
 from ..wire.ground import LARGEST_WHOLE

@@ -15,15 +15,15 @@ from ...api.replies import json_reply
 from ...errors import InvalidImageError, InvalidRequestError, TooLargeError
 from ...images import ImageHeader, decode, read_header
 from ...runtime.threads import io_bound
-from ..arrivals import Arrival
-from ..auth import caller_of
+from ..access.auth import caller_of
+from ..access.rights import Right
 from ..loop import Loop
 from ..names import no_such_image
-from ..pairs import Pair, pairs_of, read_metadata
-from ..rights import Right
+from ..receiving.arrivals import Arrival
+from ..receiving.pairs import Pair, pairs_of, read_metadata
+from ..receiving.uploads import received_parts
 from ..storage import images, projects, records
 from ..storage.images import NewImage
-from ..uploads import received_parts
 from ..wire.images import ImageRecord, Metadata, StoredImages
 from .file_reply import file_reply
 from .forms import FILES_FORM

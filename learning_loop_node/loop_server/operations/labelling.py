@@ -13,10 +13,10 @@ from ...api.operation import Endpoint
 from ...api.replies import json_reply
 from ...errors import InvalidRequestError
 from ...runtime.threads import io_bound
-from ..auth import caller_of
-from ..bodies import read_entries, read_json
+from ..access.auth import caller_of
+from ..access.rights import Right
 from ..loop import Loop
-from ..rights import Right
+from ..receiving.bodies import read_entries, read_json
 from ..storage import labelling, projects
 from ..storage.labelling import Done
 from ..wire.annotations import (

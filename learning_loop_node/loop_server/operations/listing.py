@@ -14,8 +14,8 @@ from ...api.operation import Endpoint
 from ...enums import ImageState
 from ...errors import InvalidRequestError
 from ...runtime.threads import io_bound
+from ..access.rights import Right
 from ..loop import Loop
-from ..rights import Right
 from ..storage import facets, images, listing, projects, records
 from ..storage.listing import ImageFilter, Position, Span
 from ..storage.records import Record

@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from ...api.operation import Endpoint
 from ...errors import InvalidRequestError, NotAuthenticatedError
-from ..auth import COOKIE, SESSION, Login
+from ..access.auth import COOKIE, SESSION, Login
+from ..access.rights import Caller, Role
 from ..loop import Loop
-from ..rights import Caller, Role
 from ..wire.ground import Done
 from ..wire.login import LoginAnswer, Token
 

@@ -9,9 +9,9 @@ from starlette.requests import Request
 
 from ...api.operation import Endpoint
 from ...errors import ForbiddenError
-from ..auth import caller_of
+from ..access.auth import caller_of
+from ..access.rights import Caller, Right, Role
 from ..loop import Loop
-from ..rights import Caller, Right, Role
 from ..storage import users
 from ..wire.ground import Done
 from ..wire.people import Me, MemberRole, NewPassword

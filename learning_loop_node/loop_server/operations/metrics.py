@@ -7,9 +7,9 @@ from starlette.responses import Response
 
 from ...api.operation import Endpoint
 from ...api.replies import metrics_reply
+from ..access.origin import is_from_here
+from ..access.rights import Right
 from ..loop import Loop
-from ..origin import is_from_here
-from ..rights import Right
 
 
 def endpoints(loop: Loop) -> list[Endpoint]:

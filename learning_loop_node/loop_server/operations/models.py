@@ -15,13 +15,13 @@ from starlette.responses import FileResponse, Response
 
 from ...api.operation import Endpoint
 from ...errors import InvalidRequestError, NotFoundError
+from ..access.rights import Right
 from ..loop import Loop
 from ..model_files import ModelFiles, complete_categories, file_names, keep_archive, unpacked
 from ..names import check_format, check_version, next_version
-from ..rights import Right
+from ..receiving.uploads import Part, read_json, received_parts
 from ..storage import models, projects
 from ..storage.tables import CategoryRow, ModelFormatRow, ModelRow, ProjectRow
-from ..uploads import Part, read_json, received_parts
 from ..wire.models import FormatFile, ModelRecord, Models, StoredModel
 from .forms import MODEL_FORM
 from .projects import PROJECT

@@ -8,9 +8,9 @@ from fastapi import Body, Depends
 from starlette.requests import Request
 
 from ...api.operation import Endpoint
-from ..auth import caller_of
+from ..access.auth import caller_of
+from ..access.rights import Right
 from ..loop import Loop
-from ..rights import Right
 from ..storage import image_changes, projects
 from ..storage.versions import refuse_missing
 from ..wire.novelty import NoveltyScores, ScoredImages

@@ -10,10 +10,10 @@ from starlette.requests import Request
 
 from ...api.operation import Endpoint
 from ...enums import CategoryType
-from ..auth import caller_of
+from ..access.auth import caller_of
+from ..access.rights import Right
 from ..loop import Loop
 from ..names import check_name
-from ..rights import Right
 from ..storage import categories, projects
 from ..storage.tables import CategoryRow, ProjectRow
 from ..wire.projects import (

@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from ...api.operation import Endpoint
+from ..access.rights import Right
 from ..loop import Loop
 from ..names import no_such_image
-from ..rights import Right
 from ..storage import images, projects
 from ..thumbnails import SIZES
 from .file_reply import file_reply

@@ -10,11 +10,11 @@ from starlette.requests import Request
 
 from ...api.operation import Endpoint
 from ...errors import ForbiddenError, InvalidRequestError, NotFoundError, RefusedError
-from ..auth import caller_of, refusal
+from ..access.auth import caller_of, refusal
+from ..access.rights import Caller, Right, Role
+from ..access.secret_texts import TokenKind, hash_of, new_token
 from ..loop import Loop
 from ..names import check_name
-from ..rights import Caller, Right, Role
-from ..secret_texts import TokenKind, hash_of, new_token
 from ..storage import projects, tokens
 from ..storage.tables import TokenRow
 from ..storage.tokens import KnownToken

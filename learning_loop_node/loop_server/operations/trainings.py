@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import Depends
 
 from ...api.operation import Endpoint
+from ..access.rights import Right
 from ..loop import Loop
-from ..rights import Right
 from ..storage import models, projects
 from ..wire.trainings import Chart, ChartPoint, Charts
 from .projects import PROJECT

@@ -11,10 +11,10 @@ from starlette.requests import Request
 
 from ...api.operation import Endpoint
 from ...errors import ForbiddenError, InvalidRequestError, NodeError, NotFoundError, RefusedError
-from ..auth import caller_of, refusal
+from ..access.auth import caller_of, refusal
+from ..access.rights import Caller, Right, Role
 from ..loop import Loop
 from ..names import check_name, check_user_name
-from ..rights import Caller, Right, Role
 from ..storage import users
 from ..storage.tables import UserRow
 from ..wire.ground import Done

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...enums import CategoryType
 from ...errors import InvalidRequestError, NotFoundError, RefusedError
-from ..palette import next_colors, next_hotkeys
+from ..generated.palette import next_colors, next_hotkeys
 from ..wire.projects import NewCategory
 from . import facets
 from .facets import FacetKind

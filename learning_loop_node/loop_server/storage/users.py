@@ -9,7 +9,7 @@ from uuid import uuid4
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ..rights import Role
+from ..access.rights import Role
 from .tables import MembershipRow, SessionRow, UserRow
 
 

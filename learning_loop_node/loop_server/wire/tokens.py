@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ..secret_texts import TokenKind
+from ..access.secret_texts import TokenKind
 from .ground import ShortText, Wire
 from .people import MemberRole
 

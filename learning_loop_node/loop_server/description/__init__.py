@@ -1,0 +1,1 @@
+"""The description of the loop's addresses, for people and for programs that write clients."""

@@ -1,0 +1,1 @@
+"""Projects that the loop draws by itself, for tests and demos."""

@@ -1,0 +1,1 @@
+"""Requests with bodies, as they come in: bounded, and streamed where they are large."""

@@ -1,0 +1,1 @@
+"""What keeps a loop's folder whole: cleaning, checking, backing up and restoring."""

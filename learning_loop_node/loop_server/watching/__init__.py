@@ -1,0 +1,1 @@
+"""What the loop counts of itself, for Prometheus."""
