@@ -26,7 +26,7 @@ def loop_folder_settings(data: Path | None) -> LoopServerSettings:
         import_module("learning_loop_node.loop_server.loop")
     except ImportError as error:
         raise MissingExtraError(
-            f"the loop needs {error.name or 'a library'}: pip install 'learning-loop-node[loop]'"
+            f"the loop needs {error.name or 'a library'}: pip install '.[loop]' in a checkout"
         ) from error
     from ..settings import load_settings
 

@@ -31,7 +31,7 @@ def serve(
         from ..errors import MissingExtraError
 
         raise MissingExtraError(
-            f"the loop needs {error.name or 'a library'}: pip install 'learning-loop-node[loop]'"
+            f"the loop needs {error.name or 'a library'}: pip install '.[loop]' in a checkout"
         ) from error
     from ..logs import configure_logging
     from ..settings import load_log_settings, load_settings

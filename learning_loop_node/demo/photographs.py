@@ -26,7 +26,7 @@ try:
     import skimage
 except ImportError as error:
     raise MissingExtraError(
-        "the demo's photographs come from scikit-image and matplotlib: pip install 'learning-loop-node[demo]'"
+        "the demo's photographs come from scikit-image and matplotlib: pip install '.[demo]' in a checkout"
     ) from error
 
 SIZE = (512, 384)

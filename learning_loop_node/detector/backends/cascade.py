@@ -30,7 +30,7 @@ try:
     import cv2
 except ImportError as error:
     raise MissingExtraError(
-        "the cascade detector needs OpenCV: pip install 'learning-loop-node[demo]' (opencv-python-headless)"
+        "the cascade detector needs OpenCV: pip install '.[demo]' in a checkout (opencv-python-headless)"
     ) from error
 
 PARAMETERS_FILE = "cascades.json"
