@@ -52,7 +52,7 @@ class Operation(Generic[R, A]):
     """One thing that can be asked, over HTTP, as a Socket.IO event, or both.
 
     `read_event` turns the arguments of the event into the typed request, `reply_event` the result into what the caller
-    is acknowledged with.
+    is acknowledged with. `tag` is the heading under which the documentation of the HTTP interface has it.
     """
 
     request: type[R]
@@ -62,6 +62,7 @@ class Operation(Generic[R, A]):
     event: str | None = None
     read_event: Callable[..., R] | None = None
     reply_event: Callable[[A], Any] = lambda result: result
+    tag: str | None = None
 
     @property
     def name(self) -> str:

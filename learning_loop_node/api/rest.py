@@ -99,9 +99,11 @@ def _description_of(operation: Operation[Any, Any], document: dict[str, Any]) ->
         kind = "text/plain" if http.reply is text_reply else "application/json"
         done["content"] = {kind: {"schema": schema_of(http.answer, document)}}
     entry: dict[str, Any] = {
-        "summary": operation.summary,
+        "summary": operation.summary.replace("`", ""),  # which readers of a summary take for a character
         "operationId": f"{http.method.lower()}_{http.path.strip('/').replace('/', '_')}",
     }
+    if operation.tag is not None:
+        entry["tags"] = [operation.tag]
     if operation.event:
         entry["description"] = f"The same as the Socket.IO event `{operation.event}`."
     errors = {str(status): answer for status, answer in ERROR_ANSWERS.items()}

@@ -27,6 +27,7 @@ def maintenance_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
         Operation(
             request=Nothing,
             run=reset,
+            tag="maintenance",
             summary="Delete everything in the data folder, queued images included, and start afresh",
             http=Http(method="POST", path="/reset", read=read_nothing, answer=bool),
         ),

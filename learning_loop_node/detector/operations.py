@@ -42,6 +42,7 @@ def detector_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
         Operation(
             request=DetectRequest,
             run=actions.detect,
+            tag="images",
             summary="Detect in one image",
             http=Http(
                 method="POST",
@@ -63,6 +64,7 @@ def detector_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
         Operation(
             request=UploadRequest,
             run=actions.upload,
+            tag="images",
             summary="Keep images for the loop",
             http=Http(
                 method="POST",
@@ -85,6 +87,7 @@ def detector_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
         Operation(
             request=Nothing,
             run=actions.about,
+            tag="state",
             summary="State, model and modes of the detector",
             http=Http(method="GET", path="/about", read=read_nothing, answer=AboutResponse),
             event="about",
@@ -92,6 +95,7 @@ def detector_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
         Operation(
             request=Nothing,
             run=actions.model_version,
+            tag="model",
             summary="Model versions: current, wanted, deployed by the loop, on this machine",
             http=Http(method="GET", path="/model_version", read=read_nothing, answer=ModelVersionResponse),
             event="get_model_version",
@@ -99,6 +103,7 @@ def detector_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
         Operation(
             request=ModeRequest,
             run=actions.set_model_version_mode,
+            tag="model",
             summary="Follow the loop (`follow_loop`), stay (`pause`), or use a version (`1.3`)",
             http=_put("/model_version"),
             event="set_model_version_mode",
@@ -108,18 +113,21 @@ def detector_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
         Operation(
             request=Nothing,
             run=actions.operation_mode,
+            tag="model",
             summary="What the detector may be interrupted for",
             http=Http(method="GET", path="/operation_mode", read=read_nothing, reply=text_reply, answer=OperationMode),
         ),
         Operation(
             request=ModeRequest,
             run=actions.set_operation_mode,
+            tag="model",
             summary="Allow model changes (`idle`) or not (`detecting`)",
             http=_put("/operation_mode"),
         ),
         Operation(
             request=Nothing,
             run=actions.outbox_mode,
+            tag="outbox",
             summary="Whether the outbox drains to the loop",
             http=Http(method="GET", path="/outbox_mode", read=read_nothing, reply=text_reply, answer=OutboxMode),
             event="get_outbox_mode",
@@ -128,6 +136,7 @@ def detector_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
         Operation(
             request=ModeRequest,
             run=actions.set_outbox_mode,
+            tag="outbox",
             summary="Drain the outbox (`continuous_upload`) or hold it (`stopped`)",
             http=_put("/outbox_mode"),
             event="set_outbox_mode",
@@ -137,6 +146,7 @@ def detector_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
         Operation(
             request=PageRequest,
             run=actions.outbox_page,
+            tag="outbox",
             summary="List the images that wait, or those in quarantine, page by page",
             http=Http(
                 method="GET",
@@ -151,6 +161,7 @@ def detector_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
         Operation(
             request=FileRequest,
             run=actions.outbox_file,
+            tag="outbox",
             summary="An image in the outbox (`image`), or its metadata (`metadata`)",
             http=Http(
                 method="GET",
@@ -163,6 +174,7 @@ def detector_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
         Operation(
             request=RetryRequest,
             run=actions.retry_outbox,
+            tag="outbox",
             summary="Let images in quarantine wait again: those with these names, or all",
             http=Http(method="POST", path="/outbox/retry", read=read_retry, answer=Retried, openapi=RETRY_BODY),
             event="retry_outbox",
@@ -178,6 +190,7 @@ def detector_operations(node: DetectorNode) -> list[Operation[Any, Any]]:
         Operation(
             request=Nothing,
             run=actions.counts,
+            tag="state",
             summary="What was detected, kept, sent and dropped since the start",
             http=Http(method="GET", path="/status", read=read_nothing, answer=dict[str, Any]),
             event="status",

@@ -47,7 +47,8 @@ from .receiving.limits import LimitedBodies
 from .watching.counted_requests import CountedRequests
 
 DESCRIPTION = """
-A self-hosted loop for computer vision: it takes images from detectors, keeps models and says which one should run.
+A self-hosted loop for computer vision. It takes images from detectors, lets people label them, gives and takes whole
+data sets, keeps models, and says which one should run. Programs hear of changes as they happen.
 
 Log in with `POST /api/login` (a cookie) or `POST /api/token` (a bearer token); programs carry a token made by
 `POST /api/tokens`. What one may depends on one's role in an organization. Every error is JSON with `detail`, a text

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from functools import cached_property
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import socketio
@@ -43,6 +44,21 @@ if TYPE_CHECKING:
     from ..client.data_exchanger import DataExchanger
 
 
+DESCRIPTION = """
+A node of a learning loop. Programs beside it ask it over HTTP, as told here, or over Socket.IO with events, which are
+named where there is one. Every error is JSON with `detail`, a text that says what to do, and `code`, its name.
+"""
+
+TAGS = [
+    {"name": "images", "description": "What the model finds in images, and images that are kept for the loop."},
+    {"name": "model", "description": "Which model answers, which one should, and when it may change."},
+    {"name": "outbox", "description": "Images that wait for the loop, and those that it refused."},
+    {"name": "state", "description": "How the node is, and what it tells of itself."},
+    {"name": "maintenance", "description": "What only operators should do."},
+]
+"""The headings of the documentation, in their order."""
+
+
 class NodeConnectionError(NodeError):
     """The node has no connection to the loop."""
 
@@ -69,7 +85,12 @@ class Node(FastAPI):
     ) -> None:
         if needs_sio and not needs_login:
             raise ValueError("needs_sio=True needs needs_login=True: the loop's Socket.IO asks for a login")
-        super().__init__(title=name, lifespan=lambda _app: self._lifespan())
+        super().__init__(
+            title=name,
+            description=DESCRIPTION,
+            version=version("learning-loop-node"),
+            lifespan=lambda _app: self._lifespan(),
+        )
         add_docs_page(self)
         configure_logging(as_json=(settings.logs if settings else load_log_settings()).as_json)
         self.log = logging.getLogger(NODE_LOGGER)
@@ -213,6 +234,8 @@ class Node(FastAPI):
         rows = list(operations)
         found = [(row.http.path, row.summary) for row in rows if row.http and row.http.method == "GET"]
         self._addresses |= {path: summary for path, summary in found if "{" not in path}
+        used = {row.tag for row in rows} | {tag["name"] for tag in self.openapi_tags or ()}
+        self.openapi_tags = [tag for tag in TAGS if tag["name"] in used]
         add_operations(self, rows, self.traffic)
         add_events(self.sio, rows, self.traffic)
 

@@ -43,24 +43,28 @@ def node_operations(node: Node) -> list[Operation[Any, Any]]:
         Operation(
             request=bool,
             run=set_debug_logging,
+            tag="state",
             summary="Switch debug logging `on` or `off`",
             http=Http(method="PUT", path="/debug_logging", read=read_switch, answer=str, openapi=TEXT_BODY),
         ),
         Operation(
             request=bool,
             run=set_connection,
+            tag="state",
             summary="Let the node talk to the loop (`on`) or leave it alone (`off`)",
             http=Http(method="PUT", path="/socketio", read=read_switch, answer=str, openapi=TEXT_BODY),
         ),
         Operation(
             request=Nothing,
             run=tell_alive,
+            tag="state",
             summary="Whether the process is alive",
             http=Http(method="GET", path="/healthz", read=read_nothing, answer=dict[str, Any]),
         ),
         Operation(
             request=Nothing,
             run=tell_ready,
+            tag="state",
             summary="Whether the node can do its work; 503 names what is missing",
             http=Http(
                 method="GET",
@@ -74,6 +78,7 @@ def node_operations(node: Node) -> list[Operation[Any, Any]]:
         Operation(
             request=str,
             run=tell_metrics,
+            tag="state",
             summary="Counts and latencies in the text format of Prometheus",
             http=Http(method="GET", path="/metrics", read=read_accept, reply=metrics_reply, openapi=METRICS_ANSWER),
         ),

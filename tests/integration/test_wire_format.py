@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -323,6 +324,11 @@ def test_every_answer_is_described(tmp_path):
     assert ("post", "/reset") in [(method, path) for method, path, _ in rows]
     bare = [f"{method} {path}" for method, path, row in rows if not row["responses"]["200"].get("content")]
     assert bare == []
+    assert document["info"]["version"] == version("learning-loop-node")
+    assert "learning loop" in document["info"]["description"]
+    headings = [tag["name"] for tag in document["tags"]]
+    assert headings == ["images", "model", "outbox", "state", "maintenance"]
+    assert {tag for _, _, row in rows for tag in row.get("tags", ["none"])} == set(headings)
 
 
 async def test_reset_empties_the_data_folder(tmp_path):

@@ -53,7 +53,8 @@ OPERATIONS: list[Operation[Any, Any]] = [
     Operation(
         request=Nothing,
         run=mode,
-        summary="Tell the mode.",
+        tag="state",
+        summary="Tell the `mode`.",
         http=Http(method="GET", path="/mode", read=read_nothing, reply=text_reply),
     ),
     Operation(
@@ -144,6 +145,7 @@ async def test_every_operation_is_documented():
     greeting = paths["/greeting"]["post"]
     assert greeting["summary"] == "Greet somebody."
     assert greeting["tags"] == ["polite"]
+    assert (paths["/mode"]["get"]["tags"], paths["/mode"]["get"]["summary"]) == (["state"], "Tell the mode.")
     assert "`greet`" in greeting["description"]
     assert set(greeting["responses"]) == {"200", "4XX", "5XX"}
     identifiers = [entry["operationId"] for methods in paths.values() for entry in methods.values()]
