@@ -36,6 +36,7 @@ def check(
         for finding in report.findings:
             stdout().print(f"{finding.subject}: {finding.what} ({finding.remedy})")
         repaired = len(report.findings) - len(left)
-        stdout().print(f"{report.contents} contents: {len(left)} things are wrong, {repaired} are repaired")
+        wrong = "1 thing is" if len(left) == 1 else f"{len(left)} things are"
+        stdout().print(f"{report.contents} contents: {wrong} wrong, {repaired} repaired")
     if left:
         raise typer.Exit(ExitStatus.FAILED)

@@ -48,7 +48,10 @@ def list_outbox(
         stderr().print(f"{name} is no image, a node would put it into quarantine: {reason}", soft_wrap=True)
     hidden = totals.items - len(waiting), totals.quarantine_items - len(apart)
     more = f"; --limit {limit} hides {max(0, hidden[0])} and {max(0, hidden[1])}" if max(hidden) > 0 else ""
-    told = f"{_images(totals.items)} ({_size(totals.size_bytes)}) wait, {totals.quarantine_items} in quarantine{more}"
+    waits = "waits" if totals.items == 1 else "wait"
+    told = (
+        f"{_images(totals.items)} ({_size(totals.size_bytes)}) {waits}, {totals.quarantine_items} in quarantine{more}"
+    )
     stdout().print(told, soft_wrap=True)
 
 

@@ -233,7 +233,7 @@ class LoopHttp:
                 f"{self.base_url} did not accept the user {name!r} ({refusal}); check LOOP_USERNAME and LOOP_PASSWORD"
                 if name
                 else f"{self.base_url} did not let us in without a login ({refusal}); "
-                "set LOOP_USERNAME and LOOP_PASSWORD",
+                "set LOOP_TOKEN, or LOOP_USERNAME and LOOP_PASSWORD",
                 status=answer.status,
                 retry_after_s=pause_s,
             ) from refusal

@@ -56,7 +56,7 @@ def own_pictures(folder: Path, count: int | None = None) -> OwnPictures:
     if not found.photographs:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in list(found.skipped.items())[:3])
         raise SettingError(
-            f"--images {folder}: no usable picture ({reasons or 'none with the ending ' + ', '.join(sorted(ENDINGS))})"
+            f"--images {folder}: no usable image ({reasons or 'none with the ending ' + ', '.join(sorted(ENDINGS))})"
         )
     return found
 

@@ -63,3 +63,12 @@ def error(found: str, remedy: str) -> Verdict:
 
 Chain = Sequence[Check]
 """Checks of which each builds on those before it."""
+
+
+def images_are(count: int, what: str) -> str:
+    """How many images are waiting, or whatever else they are.
+
+    >>> images_are(1, "waiting"), images_are(0, "in quarantine")
+    ('1 image is waiting', '0 images are in quarantine')
+    """
+    return f"1 image is {what}" if count == 1 else f"{count} images are {what}"

@@ -13,7 +13,14 @@ from ..client.failures import status_of_refusal
 from ..client.http import Login, LoopHttp
 from ..client.loop import LoopClient
 from ..client.place import part_of_path
-from ..errors import LoopError, LoopUnreachableError, NodeError, NoTargetError, TransferBrokenError
+from ..errors import (
+    LoginRefusedError,
+    LoopError,
+    LoopUnreachableError,
+    NodeError,
+    NoTargetError,
+    TransferBrokenError,
+)
 from .finding import Level, Verdict, error, ok, warning
 from .tls import speaks_tls
 
@@ -66,9 +73,9 @@ class LoopChecks:
         except NodeError as failure:
             if status_of_refusal(failure) == 429:
                 return error(str(failure), "wait a minute")
-            if settings.username:
+            if settings.username or isinstance(failure, LoginRefusedError):
                 return error(str(failure), "")  # its text says what to do
-            return error(f"refused: {failure}", "set LOOP_USERNAME and LOOP_PASSWORD")
+            return error(f"refused: {failure}", "set LOOP_TOKEN, or LOOP_USERNAME and LOOP_PASSWORD")
         if not settings.username:
             return ok("let in as a guest, which is enough for a detector")
         return ok(f"let in as {settings.username}")
@@ -116,7 +123,7 @@ class LoopChecks:
             listing = f"learning-loop models list --format {self._format}"
             return error(
                 f"model {version} is not there as {self._format!r}: {failure}",
-                f"push it in this format, too, or deploy one that has it ({listing})",
+                f"push it in this format, too (learning-loop models push --to VERSION), or deploy one that has it ({listing})",
             )
         return ok(f"model {version} is there as {self._format!r}" + (f", {size} bytes" if size else ""))
 
@@ -145,7 +152,10 @@ class LoopChecks:
             remedy = f"did you mean {' or '.join(similar)}? " if similar else ""
             return error(str(failure), f"{remedy}Correct LOOP_ORGANIZATION and LOOP_PROJECT, or make the project")
         if status in (401, 403):
-            return error(str(failure), "use a login that may see this project (LOOP_USERNAME, LOOP_PASSWORD)")
+            return error(
+                str(failure),
+                "use a login or token that may see this project (LOOP_TOKEN, LOOP_USERNAME, LOOP_PASSWORD)",
+            )
         return error(str(failure), "look at the loop's log")
 
     async def _similar(self) -> Sequence[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..detector.outbox.folder_view import FolderView
 from ..runtime.threads import io_bound
-from .finding import Verdict, ok, warning
+from .finding import Verdict, images_are, ok, warning
 
 OLD_S = 3600.0
 
@@ -23,13 +23,13 @@ def _check(folder: Path) -> Verdict:
     view = FolderView(folder)
     usage = view.usage()
     age_s = 0.0 if usage.oldest_at is None else max(0.0, time.time() - usage.oldest_at)
-    waits = f"{usage.items} images wait" + (f", the oldest for {_span(age_s)}" if usage.items else "")
+    waits = images_are(usage.items, "waiting") + (f", the oldest for {_span(age_s)}" if usage.items else "")
     troubles, remedies = [], []
     if view.damaged:
         troubles.append(f"{len(view.damaged)} folders are damaged ({next(iter(view.damaged.values()))})")
         remedies.append("a node that starts puts them into quarantine")
     if usage.quarantine_items:
-        troubles.append(f"{usage.quarantine_items} images are in quarantine")
+        troubles.append(images_are(usage.quarantine_items, "in quarantine"))
         where = f"--folder {folder}"
         remedies.append(f"see why: learning-loop outbox list {where}; try again: learning-loop outbox retry {where}")
     if age_s > OLD_S:

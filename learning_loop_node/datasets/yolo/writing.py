@@ -54,7 +54,8 @@ class YoloWriter(Writer):
             (self._folder / "data.yaml").write_text(self._data_yaml(), encoding="utf-8")
         self.written.categories = len(self._categories)
         if self._splits and "val" not in self._splits:
-            self.written.notes["no image is of the set val, which Ultralytics asks for"] += 1
+            note = "no image is of the set val, which Ultralytics asks for; learning-loop images move … --to-set val"
+            self.written.notes[note] += 1
         return self.written
 
     def _add(self, image: DatasetImage, content: bytes, image_format: str) -> None:
@@ -113,6 +114,7 @@ class YoloWriter(Writer):
         """None if it has no place in YOLO and shall be left out."""
         where = f"image {image.id!r}, annotation {thing.members[0].id!r}"
         numbers: list[tuple[Number, int]] = []
+        is_over_edge = False
         sizes = (image.width, image.height)
         if self.task == Task.Segment:
             corners = thing.rings[0]
@@ -124,6 +126,7 @@ class YoloWriter(Writer):
             category = self._classes.by_id[thing.class_id]
             x, y, width, height = thing.bounds(*sizes, category.point_size)
             numbers = list(zip((x + width / 2, y + height / 2, width, height), sizes * 2, strict=True))
+            is_over_edge = x < 0 or y < 0 or x + width > image.width or y + height > image.height
         texts = [share_of(value, size) for value, size in numbers]
         if self.task == Task.Pose:
             triples = self._triples(thing, image, where)
@@ -133,6 +136,8 @@ class YoloWriter(Writer):
         if not all(0 <= value <= size for value, size in numbers):
             self._unfit("YOLO has no place for what lies outside of the image", where, "move it inside")
             return None
+        if is_over_edge:
+            self.written.notes["boxes reach over the edge of their image, where Ultralytics cuts them off"] += 1
         if not all(is_exact(value) for member in thing.members for value in _coordinates(member)):
             self.written.notes["annotations have coordinates rounded to a millionth of a pixel"] += 1
         return " ".join([str(self._indexes[thing.class_id]), *texts])

@@ -151,7 +151,7 @@ async def test_a_refused_login_names_the_settings(server: StandIn, http: LoopHtt
 @pytest.mark.parametrize(
     ("username", "text"),
     [
-        ("", "did not let us in without a login (no such user); set LOOP_USERNAME"),
+        ("", "did not let us in without a login (no such user); set LOOP_TOKEN, or LOOP_USERNAME"),
         ("eve", "did not accept the user 'eve'"),
     ],
     ids=["without a login", "with one"],

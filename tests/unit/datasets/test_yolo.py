@@ -305,6 +305,24 @@ def test_what_does_not_fit_is_refused_or_left_out_and_counted(
     assert (written.images, written.annotations.total(), written.skipped.total()) == (images, annotations, 1)
 
 
+@pytest.mark.parametrize(
+    ("box", "set_", "notes"),
+    [
+        pytest.param(Box(x=-5, y=0, width=20, height=5), "val", ["over the edge"], id="left edge"),
+        pytest.param(Box(x=50, y=40, width=10, height=9), "val", ["over the edge"], id="bottom edge"),
+        pytest.param(Box(x=0, y=0, width=64, height=48), "val", [], id="all of the image"),
+        pytest.param(Box(x=0, y=0, width=64, height=48), "train", ["images move … --to-set val"], id="no val"),
+    ],
+)
+def test_what_ultralytics_would_change_or_miss_is_told(tmp_path: Path, box: Box, set_: str, notes: list[str]):
+    image = marked(box, set=set_)
+    with dataset_writer(tmp_path / "out", Format.Yolo, [BOX]) as writer:
+        writer.add(image, content_of(image))
+        written = writer.finish()
+    assert [expected in note for expected, note in zip(notes, written.notes, strict=True)] == [True] * len(notes)
+    assert written.annotations == {"box": 1}
+
+
 @pytest.mark.parametrize("categories", [[BOX, OUTLINE], [POINT, LABEL], [BOX, POINT, OUTLINE, LABEL]])
 def test_several_types_are_refused_unless_one_is_chosen(tmp_path: Path, categories: list[DatasetCategory]):
     with pytest.raises(DatasetError, match=r"YOLO holds one of them at a time.*--type"):

@@ -61,7 +61,7 @@ def test_the_first_few(tmp_path: Path):
     ("files", "folder", "message"),
     [
         pytest.param({}, "missing", "no such folder", id="no folder"),
-        pytest.param({}, ".", "no usable picture", id="empty folder"),
+        pytest.param({}, ".", "no usable image", id="empty folder"),
         pytest.param({"a.jpg": b"no picture"}, ".", r"a\.jpg", id="only bad ones"),
     ],
 )

@@ -85,7 +85,7 @@ async def test_what_waits_is_told_and_left(tmp_path: Path):
     await outbox.aclose()
     verdict = await check_outbox(tmp_path / "outbox")
     assert verdict.level is Level.OK
-    assert verdict.found.startswith("1 images wait, the oldest for 0 s")
+    assert verdict.found.startswith("1 image is waiting, the oldest for 0 s")
     lane = tmp_path / "outbox" / "normal"
     item = next(lane.iterdir())
     item.rename(lane / "2020-01-01_00:00:00.000000")
@@ -95,7 +95,7 @@ async def test_what_waits_is_told_and_left(tmp_path: Path):
     verdict = await check_outbox(tmp_path / "outbox")
     assert verdict.level is Level.WARNING
     assert "damaged" in verdict.found
-    assert "1 images are in quarantine" in verdict.found
+    assert "1 image is in quarantine" in verdict.found
     commands = re.findall("learning-loop [^;.]+", verdict.remedy.replace(str(tmp_path), "FOLDER"))
     assert [is_command(command) for command in commands] == [True, True]
     assert contents_of(tmp_path) == before

@@ -36,7 +36,7 @@ async def test_a_node_that_works(tmp_path: Path):
         found = await verdicts_of(running.url)
     assert "3 requests refused" in found["queue"].found
     assert found["queue"].level is Level.WARNING
-    assert "1 images wait" in found["outbox"].found
+    assert "1 image is waiting" in found["outbox"].found
     assert found["outbox"].remedy == f"let it send: curl -X PUT -d continuous_upload {running.url}/outbox_mode"
 
 
