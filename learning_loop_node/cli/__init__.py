@@ -27,11 +27,11 @@ from .serve import serve
 from .tokens import tokens
 from .upload import upload
 from .users import users
-from .version import version
+from .version import show_version, version
 
 
 class _Commands(TyperGroup):
-    """Tells errors of ours in one line, without a traceback."""
+    """Tells errors of ours in one line, without a traceback, and wrong options without the names of exceptions."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -39,6 +39,9 @@ class _Commands(TyperGroup):
         except NodeError as error:
             typer.secho(f"learning-loop: {error}", fg="red", err=True)
             raise typer.Exit(exit_status_of(error)) from error
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")  # Typer's checker says whose exception it was
+            raise
 
 
 app = typer.Typer(
@@ -48,6 +51,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+app.callback()(show_version)
 app.command()(serve)
 app.command()(demo)
 app.command()(detect)

@@ -11,6 +11,20 @@ import typer
 from ..doctor.installed import EXTRAS, installed_version
 
 
+def _show_and_exit(is_asked: bool) -> None:
+    if is_asked:
+        version()
+        raise typer.Exit
+
+
+def show_version(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_show_and_exit, is_eager=True, help="As the command `version`.")
+    ] = False,
+) -> None:
+    """Options that stand before a command."""
+
+
 def version(as_json: Annotated[bool, typer.Option("--json", help="As one line of JSON.")] = False) -> None:
     """Show the versions of the package and of Python, and which extras are installed."""
     facts = {

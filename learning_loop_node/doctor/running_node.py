@@ -60,7 +60,8 @@ class NodeChecks:
         if detection is None:
             return ok("this node does not tell")
         waiting, refused = detection.get("waiting", 0), detection.get("refused", 0)
-        found = f"{images_are(waiting, 'waiting')} now, {detection.get('images', 0)} were answered, {refused} requests refused"
+        answered = detection.get("images", 0)
+        found = f"{images_are(waiting, 'waiting')} now, {answered} were answered, {refused} requests refused"
         if waiting > CROWDED * self._queue_size or refused:
             return warning(found, "send fewer images, or let the detector take several at once (max_batch_size)")
         return ok(found)
@@ -71,7 +72,8 @@ class NodeChecks:
         if outbox is None:
             _, mode = await self._get("/outbox_mode", as_text=True)
             return self._mode_verdict(str(mode).strip('"'), f"mode {mode}")
-        found = f"{images_are(outbox['items'], 'waiting')}, {outbox['sent']} sent, {outbox['quarantine_items']} in quarantine"
+        waits = images_are(outbox["items"], "waiting")
+        found = f"{waits}, {outbox['sent']} sent, {outbox['quarantine_items']} in quarantine"
         if outbox["last_error"]:
             return warning(f"{found}; the last try failed: {outbox['last_error']}", "see the checks of the loop")
         if (outbox["oldest_age_s"] or 0) > OLD_S:

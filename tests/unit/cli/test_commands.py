@@ -31,6 +31,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         pytest.param("--help", ExitStatus.OK, id="help"),
         pytest.param("version", ExitStatus.OK, id="version"),
+        pytest.param("--version", ExitStatus.OK, id="version as an option"),
         pytest.param("fly", ExitStatus.USAGE, id="unknown command"),
         pytest.param("serve --port 99999", ExitStatus.USAGE, id="port"),
         pytest.param("serve --open --host 0.0.0.0", ExitStatus.USAGE, id="open to everybody"),
