@@ -61,14 +61,15 @@ def list_images(
         return
     from rich.table import Table
 
-    table = Table("id", "state", "set", "tags", "source", "created", "received", "by")
+    table = Table("id", "name", "state", "set", "tags", "source", "created", "received", "by")
     for record in records:
-        cells = [record[name] for name in ("id", "state", "set")]
+        cells = [record[name] for name in ("id", "name", "state", "set")]
         cells += [", ".join(record["tags"]), record["source"], record["created"], record["received"][:19]]
         table.add_row(*(cell or "-" for cell in cells), record["changed_by"] or "-")
     stdout().print(table if records else f"no such images in {settings.organization}/{settings.project}")
     in_states = ", ".join(f"{count} {state}" for state, count in states.items())
-    stdout().print(f"{len(records)} shown; in the project: {in_states or 'none'}")
+    besides = "" if choice.wanted.deleted == "no" else ", besides deleted ones"
+    stdout().print(f"{len(records)} shown; in the project{besides}: {in_states or 'none'}")
 
 
 @images.command("ids")
@@ -225,7 +226,7 @@ def _change(settings: LoopSettings, choice: Choice, done: str, as_json: bool, **
 
 def _run(settings: LoopSettings, choice: Choice, done: str, as_json: bool, work: Work) -> None:
     """Do the work for all images chosen, a thousand at a time, all of these or none; say how far it came."""
-    count = 0
+    count, is_done = 0, False
 
     async def run() -> None:
         nonlocal count
@@ -240,10 +241,11 @@ def _run(settings: LoopSettings, choice: Choice, done: str, as_json: bool, work:
     try:
         with stderr().status("looking for images ...") as status:
             asyncio.run(run())
+        is_done = True
     finally:
-        if as_json:
+        if as_json and (count or is_done):
             print_json({done: count})
-        else:
+        elif count or is_done:
             stdout().print(f"{count} image{'' if count == 1 else 's'} {done}")
 
 

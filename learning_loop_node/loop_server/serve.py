@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 STOP_S = 10
 """How long requests in progress may take when the loop is told to stop."""
 
+DEMO_DATA = "The project zauberzeug/demo has test data for programs of nodes."
+
 
 class Announcement:
     """What is printed, or without a console logged, once the loop answers."""
@@ -40,6 +42,8 @@ class Announcement:
         folder = self._settings.data_folder.absolute()
         if self._console is None:
             logger.info("the loop answers at %s and keeps everything in %s", self._url, folder)
+            if self._settings.demo_data:
+                logger.info(DEMO_DATA)
             log_notice(self._notice)
             return
         notice, say = self._notice, self._console.print
@@ -50,6 +54,8 @@ class Announcement:
             say("The password is not shown again; LOOP_USERNAME and LOOP_PASSWORD set another one.")
         elif not self._settings.open:
             say(f"Log in as {notice.username}.", highlight=False, markup=False)
+        if self._settings.demo_data:
+            say(DEMO_DATA, highlight=False)
         if notice.warning is not None:
             say(f"Warning: {notice.warning}", style="yellow", highlight=False)
         say("Ctrl+C stops it.\n")

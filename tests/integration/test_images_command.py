@@ -91,6 +91,7 @@ async def test_images_are_moved_tagged_deleted_and_restored(loop: RunningLoop):
     assert "2 images deleted" in (await images("delete", "tag=seen")).stdout
     assert (await images("ids")).stdout.split() == ["c"]
     assert (await images("ids", "deleted=only")).stdout.split() == ["a", "b"]
+    assert "2 shown; in the project, besides deleted ones: 1 inbox" in (await images("list", "deleted=only")).stdout
     assert answer(await images("restore", "a", "--json")) == {"restored": 1}
     assert answer(await images("restore", "--all", "--json")) == {"restored": 1}
     assert "1 inbox" in (await images("list")).stdout
@@ -101,7 +102,8 @@ async def test_an_image_is_shown(loop: RunningLoop):
     assert "1: face" in shown
     assert answer(await images("show", "c", "--json"))["id"] == "c"
     assert (await images("show", "unknown")).exit_code == ExitStatus.REFUSED
-    assert (await images("move", "unknown", "--to-state", "inbox")).exit_code == ExitStatus.REFUSED
+    refused = await images("move", "unknown", "--to-state", "inbox")
+    assert (refused.exit_code, refused.stdout) == (ExitStatus.REFUSED, "")
 
 
 def answer(result: Result):

@@ -44,7 +44,8 @@ def test_constructing_touches_nothing(tmp_path: Path):
         pytest.param({}, "made", ["admin", "made", "LOOP_REQUIRE_NODE_TOKEN"], [], id="first start"),
         pytest.param({}, None, ["Log in as admin", "LOOP_REQUIRE_NODE_TOKEN"], ["password"], id="later"),
         pytest.param({"require_node_token": True}, None, ["Log in"], ["Warning"], id="closed"),
-        pytest.param({"open": True}, None, ["No login is needed"], ["Log in as"], id="open"),
+        pytest.param({"open": True}, None, ["No login is needed"], ["Log in as", "zauberzeug/demo"], id="open"),
+        pytest.param({"demo_data": True}, None, ["zauberzeug/demo"], [], id="demo data"),
     ],
 )
 def test_the_operator_reads_what_matters(
@@ -62,12 +63,13 @@ def test_the_operator_reads_what_matters(
 
 
 def test_without_a_console_it_stands_in_the_log(caplog: pytest.LogCaptureFixture, tmp_path: Path):
-    announcement = Announcement("http://x:1", LoopServerSettings(data_folder=tmp_path), None)
+    announcement = Announcement("http://x:1", LoopServerSettings(data_folder=tmp_path, demo_data=True), None)
     announcement.keep(Notice("admin", "p4ss", "look out"))
     with caplog.at_level(logging.INFO):
         announcement.show()
     assert [record.getMessage() for record in caplog.records] == [
         f"the loop answers at http://x:1 and keeps everything in {tmp_path}",
+        "The project zauberzeug/demo has test data for programs of nodes.",
         "log in as admin with p4ss (not shown again)",
         "look out",
     ]
