@@ -94,7 +94,7 @@ def test_errors_of_the_framework_have_the_same_shape():
     assert error_reply(missing).headers["Allow"] == "GET"
     invalid = RequestValidationError([{"loc": ("query", "limit"), "msg": "Field required", "type": "missing"}])
     assert error_reply(invalid).status_code == 422
-    assert body_of(invalid) == {"detail": "query.limit: Field required", "code": "invalid_request"}
+    assert body_of(invalid) == {"detail": "query.limit is missing", "code": "invalid_request"}
     text = RequestValidationError([{"loc": ("body",), "msg": "Input should be", "type": "model_attributes_type"}])
     assert "Content-Type: application/json" in body_of(text)["detail"]
     odd = HTTPException(499, detail="gone")

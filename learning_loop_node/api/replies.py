@@ -30,6 +30,7 @@ from ..errors import (
     TooLargeError,
     UnavailableError,
 )
+from .field_texts import field_text
 
 logger = logging.getLogger(__name__)
 
@@ -156,5 +157,4 @@ def _name_of_status(status: int) -> str:
 def _field_text(entry: dict[str, Any]) -> str:
     if entry["loc"] == ("body",) and entry["type"] != "missing":
         return "the body must be a JSON object, sent with the header Content-Type: application/json"
-    place = ".".join(str(part) for part in entry["loc"])
-    return f"{place}: {entry['msg']}"
+    return field_text(entry)

@@ -51,7 +51,7 @@ async def test_users(loop: RunningLoop):
 @pytest.mark.parametrize(
     ("arguments", "given", "status", "text"),
     [
-        ("users add anna", "short\n", ExitStatus.REFUSED, "10 characters"),
+        ("users add anna", "short\n", ExitStatus.REFUSED, "password must have at least 10 characters"),
         ("users add anna", "", ExitStatus.USAGE, "standard input"),
         ("users add anna --in zauberzeug", "long enough\n", ExitStatus.USAGE, "organization=role"),
         ("users change admin", "", ExitStatus.USAGE, "say what to change"),

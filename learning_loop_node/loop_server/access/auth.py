@@ -25,7 +25,7 @@ from ..storage.tokens import KnownToken
 from .attempts import Attempts
 from .origin import refuse_foreign_pages, refuse_strangers
 from .passwords import Passwords, random_password
-from .rights import Caller, Right, Role
+from .rights import MEMBERS, RIGHTS, Caller, Right, Role
 from .secret_texts import hash_of, is_token, new_session
 
 logger = logging.getLogger(__name__)
@@ -111,9 +111,7 @@ class Auth:
         if is_token(password):
             return await self._log_in_by_token(username, password, address)
         if not username:
-            raise NotAuthenticatedError(
-                "a user name is needed (LOOP_USERNAME and LOOP_PASSWORD): guests are not let in"
-            )
+            raise NotAuthenticatedError("guests are not let in: a token is needed, or a user name and password")
         user = await self._checked(username, password, address)
         now = _now()
         secret, expires = new_session(), now + SESSION
@@ -269,10 +267,19 @@ def refusal(caller: Caller, right: Right, organization: str | None, project: str
             "(Authorization: Bearer …)"
         )
     if caller.role is Role.GUEST:
-        return ForbiddenError("guests may not do this; log in with a user name (LOOP_USERNAME and LOOP_PASSWORD)")
+        return ForbiddenError("guests may not do this; set LOOP_TOKEN, or LOOP_USERNAME and LOOP_PASSWORD")
     if organization is None or caller.knows(organization, project):
-        return ForbiddenError(f"{caller.name} may not {right.value}")
+        return ForbiddenError(f"{caller.name} may not {right.value}; {_remedy(caller, right, organization)}")
     return no_such_organization(organization) if project is None else no_such_project(organization, project)
+
+
+def _remedy(caller: Caller, right: Right, organization: str | None) -> str:
+    if caller.limit is not None and right not in RIGHTS[caller.limit]:
+        return f"the token is limited to the role {caller.limit.lower()}, take another one"
+    least = next((role for role in MEMBERS if right in RIGHTS[role]), None)
+    if least is None:
+        return "it takes an administrator of the loop"
+    return f"it takes the role {least.lower()} in {organization or 'an organization'}"
 
 
 def _caller_with(token: KnownToken, roles: dict[str, Role]) -> Caller:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pydantic import ValidationError
 
+from ...api.field_texts import field_text
 from ...errors import InvalidRequestError
 from ..wire.images import Metadata
 from .uploads import Part
@@ -75,10 +76,7 @@ def read_metadata(label: str, content: bytes) -> Metadata:
 
 def describe(error: ValidationError) -> str:
     """The first three things that are wrong, each with its place."""
-    entries: Sequence[str] = [
-        ": ".join(filter(None, (".".join(map(str, entry["loc"])), entry["msg"]))) for entry in error.errors()
-    ]
-    return "; ".join(entries[:3])
+    return "; ".join(field_text(entry) for entry in error.errors()[:3])
 
 
 def _next(queue: deque[Part]) -> Part | None:
