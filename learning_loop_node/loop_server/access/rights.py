@@ -90,8 +90,13 @@ class Caller:
 
     @property
     def author(self) -> str | None:
-        """The name that stands with what they change; None for nodes and guests, whose names anybody may have."""
-        return None if self.user_id is None and self.role is not Role.ADMIN else self.name
+        """The name that stands with what they change; None for whoever comes without a login.
+
+        A node with a token is `robot (node)`: no user can be called so.
+        """
+        if self.user_id is not None or self.role is Role.ADMIN:
+            return self.name
+        return f"{self.name} (node)" if self.token_id is not None else None
 
     def may(self, right: Right, organization: str | None, project: str | None = None) -> bool:
         """Whether they have this right in a project, in an organization or, without both, everywhere."""

@@ -160,9 +160,9 @@ class ImageRow(Table):
     """An image. `sha256` finds its content among the blobs; `width` and `height` are those of the upright image.
 
     `number` counts the images of all projects in their order of arrival, `version` the changes of this one and of its
-    annotations; `user` made the last one, None for a node. `received` grows with the number within a project; `taken`
-    is `created` as a moment, or `received` where that says nothing. One that is `deleted` waits for the end of its
-    grace period.
+    annotations; `user` made the last one, None without a login. `received` grows with the number within a project;
+    `taken` is `created` as a moment, or `received` where that says nothing. One that is `deleted` waits for the end of
+    its grace period.
     """
 
     __tablename__ = "images"
@@ -248,8 +248,8 @@ class DetectionRow(Table):
 class AnnotationRow(Table):
     """What a person, or a program in a person's place, says is in an image. `version` counts its changes.
 
-    `number` is the order within the image; `user` is who said it last, None for a node. `category_name` counts only
-    where the project has no category of this id: those of categories that it has follow their present names.
+    `number` is the order within the image; `user` is who said it last, None without a login. `category_name` counts
+    only where the project has no category of this id: those of categories that it has follow their present names.
     """
 
     __tablename__ = "annotations"

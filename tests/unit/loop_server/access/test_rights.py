@@ -42,13 +42,15 @@ def test_may(caller: Caller, right: Right, place: tuple[str | None, str | None],
     [
         pytest.param(Caller("", Role.NOBODY), None, id="nobody"),
         pytest.param(Caller("", Role.GUEST), None, id="a guest"),
-        pytest.param(Caller("admin", Role.USER, {"mine": Role.NODE}, token_id="t"), None, id="a node of any name"),
+        pytest.param(
+            Caller("admin", Role.USER, {"mine": Role.NODE}, token_id="t"), "admin (node)", id="a node of any name"
+        ),
         pytest.param(Caller("a", Role.USER, user_id="1"), "a", id="a user"),
         pytest.param(Caller("a", Role.USER, user_id="1", token_id="t"), "a", id="a user's program"),
         pytest.param(Caller("anybody", Role.ADMIN), "anybody", id="anybody, where no login is needed"),
     ],
 )
-def test_the_author_of_a_change_is_a_user(caller: Caller, expected: str | None):
+def test_the_author_of_a_change(caller: Caller, expected: str | None):
     assert caller.author == expected
 
 
