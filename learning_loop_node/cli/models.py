@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import NotFoundError
 from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
 from .output import AsJson, print_json, stderr, stdout
 
 if TYPE_CHECKING:
     from ..client.deployment import DeploymentEntry
+    from ..client.loop import LoopClient
     from ..client.models import ModelEntry
 
 models = typer.Typer(help="List, push and deploy the models of a project.", no_args_is_help=True)
@@ -62,6 +64,9 @@ def push_model(
     files: Annotated[list[Path], typer.Argument(help="One zip, the files of a model, or a folder with them.")],
     model_format: Annotated[str, typer.Option("--format", help="Format of the model, such as `onnx`.")],
     version: Annotated[str | None, typer.Option("--version", help="Its version; else the loop gives the next.")] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="VERSION", help="Add the format to the model of this version.")
+    ] = None,
     deploy: Annotated[bool, typer.Option("--deploy", help="Let the detectors run it at once.")] = False,
     host: Host = None,
     username: Username = None,
@@ -70,14 +75,21 @@ def push_model(
     project: Project = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send a model to the loop."""
+    """Send a model to the loop, or with --to another format of one that is there."""
+    if to is not None and version is not None:
+        raise typer.BadParameter("give either --version, for a new model, or --to", param_hint="--to")
 
     async def send() -> tuple[str, str | None]:
         async with loop_client(settings) as loop:
-            pushed = await loop.models.push(parts, model_format, version=version)
+            if to is None:
+                pushed = await loop.models.push(parts, model_format, version=version)
+                model_id, pushed_version = pushed.id, pushed.version
+            else:
+                model_id, pushed_version = await _id_of(loop, to), to
+                await loop.models.add_format(model_id, parts, model_format)
             if deploy:
-                await loop.deployment.set(model_uuid=pushed.id)
-            return pushed.id, pushed.version
+                await loop.deployment.set(model_uuid=model_id)
+            return model_id, pushed_version
 
     parts = _files_of(files)
     settings = loop_settings(host, username, password, organization, project)
@@ -169,6 +181,15 @@ def roll_back(
         print_json({"id": model_id, "version": chosen})
     else:
         stdout().print(f"model {chosen} ({model_id}) is deployed")
+
+
+async def _id_of(loop: LoopClient, version: str) -> str:
+    entries = await loop.models.list()
+    for entry in entries:
+        if entry.version == version:
+            return entry.id
+    there = ", ".join(entry.version or "-" for entry in entries) or "none"
+    raise NotFoundError(f"there is no model with version {version}; there are: {there}")
 
 
 def _files_of(paths: Sequence[Path]) -> list[Path]:

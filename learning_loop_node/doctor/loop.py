@@ -123,7 +123,8 @@ class LoopChecks:
             listing = f"learning-loop models list --format {self._format}"
             return error(
                 f"model {version} is not there as {self._format!r}: {failure}",
-                f"push it in this format, too (learning-loop models push --to VERSION), or deploy one that has it ({listing})",
+                f"push it in this format, too (learning-loop models push FILES --to {version} --format {self._format}),"
+                f" or deploy one that has it ({listing})",
             )
         return ok(f"model {version} is there as {self._format!r}" + (f", {size} bytes" if size else ""))
 

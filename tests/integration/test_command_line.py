@@ -54,6 +54,22 @@ async def test_a_model_is_pushed_deployed_and_listed(loop: RunningLoop, model: P
     assert "mocked" in table
 
 
+async def test_a_model_gets_another_format(loop: RunningLoop, model: Path):
+    await models("push", model, "--format", "mocked")
+    taken = await models("push", model, "--format", "other", "--version", "1.0")
+    assert (taken.exit_code, "models push --to 1.0" in taken.stderr) == (ExitStatus.REFUSED, True)
+    added = await models("push", model, "--format", "other", "--to", "1.0", "--deploy", "--json")
+    assert json.loads(added.stdout)["version"] == "1.0"
+    [entry] = json.loads((await models("list", "--json")).stdout)
+    assert (entry["formats"], entry["deployed"]) == (["mocked", "other"], True)
+    again = await models("push", model, "--format", "other", "--to", "1.0")
+    assert (again.exit_code, "in format other already" in again.stderr) == (ExitStatus.REFUSED, True)
+    missing = await models("push", model, "--format", "third", "--to", "2.0")
+    assert (missing.exit_code, "there are: 1.0" in missing.stderr) == (ExitStatus.REFUSED, True)
+    both = await models("push", model, "--format", "third", "--to", "1.0", "--version", "1.1")
+    assert both.exit_code == ExitStatus.USAGE
+
+
 async def test_a_folder_is_pushed_file_by_file(loop: RunningLoop, tmp_path: Path):
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "a.txt").write_text("a")

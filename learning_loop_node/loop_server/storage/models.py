@@ -47,7 +47,10 @@ async def model_by_version(session: AsyncSession, project_id: str, version: str)
 
 async def refuse_taken_version(session: AsyncSession, project_id: str, version: str) -> None:
     if version in await versions(session, project_id):
-        raise RefusedError(f"there is a model with version {version} already; choose another one, or leave it out")
+        raise RefusedError(
+            f"there is a model with version {version} already; choose another one, or leave it out; a further "
+            f"format of it is added with PUT …/{{model_format}}/file (learning-loop models push --to {version})"
+        )
 
 
 async def refuse_taken_format(session: AsyncSession, model_id: str, model_format: str) -> None:
