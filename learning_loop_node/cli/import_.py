@@ -12,7 +12,7 @@ from ..enums import ImageState
 from ..enums.datasets import Format, Shapes
 from ..errors import NodeError
 from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
-from .output import AsJson, counted, print_json, progress_bar, stderr, stdout, tell_left_out
+from .output import AsJson, counted, print_json, progress_bar, stderr, stdout, tell_deleted, tell_left_out
 
 if TYPE_CHECKING:
     from ..client.dataset_upload import Imported
@@ -93,9 +93,11 @@ def import_(
 def _tell(result: Imported, place: str) -> None:
     for note in result.notes:
         stderr().print(note, style="yellow", soft_wrap=True)
-    known = ", which stay as they are" if result.there_already else ""
+    tell_deleted(result.deleted)
+    there = f"{result.there_already} there already" + (", which stay as they are" if result.there_already else "")
+    deleted = f", {len(result.deleted)} deleted at the loop" if result.deleted else ""
     stdout().print(
-        f"{result.images} images for {place}: {result.sent} sent, {result.there_already} there already{known}; "
+        f"{result.images} images for {place}: {result.sent} sent, {there}{deleted}; "
         f"annotations sent: {counted(result.annotations)}; "
         f"categories: {result.categories_matched} known, {result.categories_created} made",
         soft_wrap=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -51,6 +51,16 @@ def tell_left_out(counts: Mapping[str, int]) -> None:
     """Print what a data set could not take along, by reason."""
     for reason, count in counts.items():
         stdout().print(f"left out: {count} × {reason}", soft_wrap=True)
+
+
+def tell_deleted(ids: Sequence[str]) -> None:
+    """Warn of images that were sent but are deleted at the loop."""
+    if not ids:
+        return
+    which = " ".join(ids) if len(ids) <= 5 else "--all"
+    text = f"{len(ids)} deleted at the loop, and still so: `learning-loop images restore {which}` brings "
+    text += "it back" if len(ids) == 1 else "them back" if len(ids) <= 5 else "back all that are deleted"
+    stderr().print(text, style="yellow", soft_wrap=True)
 
 
 def log_to_stderr() -> None:

@@ -14,7 +14,7 @@ import typer
 from ..enums import ImageState
 from .exit_status import exit_status_of_all
 from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
-from .output import AsJson, print_json, progress_bar, stderr, stdout
+from .output import AsJson, print_json, progress_bar, stderr, stdout, tell_deleted
 from .picture_files import picture_files
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ def _tell(outcomes: Sequence[Outcome]) -> None:
         more = f" (and {reasons[text] - 1} more)" if reasons[text] > 1 else ""
         stderr().print(f"{outcome.file}{more}: {text}", style="red", soft_wrap=True)
         told.add(text)
+    tell_deleted([outcome.image_id for outcome in outcomes if outcome.fate.name == "DELETED" and outcome.image_id])
     fates = Counter(outcome.fate for outcome in outcomes)
     parts = ", ".join(f"{fates[fate]} {fate}" for fate in type(outcomes[0].fate) if fates[fate])
     stdout().print(f"{len(outcomes)} image{'' if len(outcomes) == 1 else 's'}: {parts}", soft_wrap=True)

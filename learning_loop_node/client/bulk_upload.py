@@ -28,7 +28,7 @@ from ..runtime.clock import Clock, SystemClock
 from ..runtime.threads import io_bound
 from .detector import DetectorClient
 from .failures import retry_hint_of, status_of_refusal
-from .images import IMAGES_PER_UPLOAD, Images, NewImage
+from .images import IMAGES_PER_UPLOAD, Images, NewImage, StoredImage
 
 PORTION_BYTES = 16_000_000
 TRIES = 6
@@ -46,6 +46,7 @@ class Fate(StrEnum):
 
     STORED = "stored"
     KNOWN = "already there"
+    DELETED = "deleted at the loop"
     KEPT = "kept by the node"
     FAILED = "failed"
 
@@ -88,9 +89,7 @@ class ToLoop(Receiver):
         self._images = images
 
     async def send(self, images: Sequence[NewImage]) -> Sequence[tuple[Fate, str | None]]:
-        return [
-            (Fate.STORED if stored.stored else Fate.KNOWN, stored.id) for stored in await self._images.upload(images)
-        ]
+        return [(_fate_of(stored), stored.id) for stored in await self._images.upload(images)]
 
 
 class ThroughNode(Receiver):
@@ -197,6 +196,12 @@ class BulkUpload:
         return outcome
 
 
+def _fate_of(stored: StoredImage) -> Fate:
+    if stored.stored:
+        return Fate.STORED
+    return Fate.DELETED if stored.deleted else Fate.KNOWN
+
+
 def _portions(pictures: Sequence[Picture], most: int) -> Iterator[Sequence[Picture]]:
     portion: list[Picture] = []
     size_bytes = 0
@@ -215,8 +220,11 @@ def _portions(pictures: Sequence[Picture], most: int) -> Iterator[Sequence[Pictu
 
 
 def _read(picture: Picture) -> NewImage:
-    """A picture with its metadata, ready to send; `InvalidRequestError` names the file that is not right."""
-    content, metadata = _content_of(picture.file), {}
+    """A picture with its metadata, ready to send, named after its file unless its sidecar says otherwise.
+
+    `InvalidRequestError` names the file that is not right.
+    """
+    content, metadata = _content_of(picture.file), dict[str, Any]()
     if picture.sidecar is not None:
         try:
             metadata = codec.from_json(_content_of(picture.sidecar))
@@ -225,7 +233,7 @@ def _read(picture: Picture) -> NewImage:
         if not isinstance(metadata, dict):
             raise InvalidDataError(f"{picture.sidecar} must hold a JSON object, not {type(metadata).__name__}")
     tags = [*(metadata.get("tags") or ()), *picture.extra.get("tags", ())]
-    metadata |= picture.extra
+    metadata = {"name": picture.file.name} | metadata | dict(picture.extra)
     if tags:
         metadata["tags"] = list(dict.fromkeys(map(str, tags)))
     return NewImage(content=content, metadata=metadata, key=sha256(content).hexdigest())

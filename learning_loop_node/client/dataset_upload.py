@@ -20,10 +20,10 @@ from ..datasets.loop_records import (
     with_small_properties,
 )
 from ..enums import ImageState
-from ..errors import DatasetError, InvalidRequestError, LoopRefusedError, NotFoundError
+from ..errors import DatasetError, InvalidRequestError, LoopRefusedError, NotFoundError, RefusedError
 from ..runtime.threads import io_bound
 from .category_match import as_new, match_categories
-from .images import BYTES_PER_UPLOAD, IMAGES_PER_UPLOAD, NewImage
+from .images import BYTES_PER_UPLOAD, IMAGES_PER_UPLOAD, NewImage, StoredImage
 
 if TYPE_CHECKING:
     from ..datasets import Dataset, DatasetImage, Images
@@ -38,12 +38,14 @@ TOO_LARGE = f"properties larger than a loop keeps ({LARGEST_PROPERTIES_BYTES // 
 @dataclass(kw_only=True, slots=True)
 class Imported:
     """What became of a data set. `annotations` are those of the images that were sent now; images that were there
-    already stay as they are. `skipped` says what was left out, by reason, and `notes` what a reader left aside.
+    already stay as they are, also the `deleted` ones, of which these are the ids. `skipped` says what was left out, by
+    reason, and `notes` what a reader left aside.
     """
 
     images: int = 0
     sent: int = 0
     there_already: int = 0
+    deleted: list[str] = field(default_factory=list)
     annotations: Counter[str] = field(default_factory=Counter)
     categories_created: int = 0
     categories_matched: int = 0
@@ -148,9 +150,11 @@ class DatasetUpload:
             new.append(NewImage(content=content, metadata=metadata, key=key))
             images.append(image)
         for image, stored in zip(images, await self._upload(new, images), strict=True):
-            self.result.sent += stored
-            self.result.there_already += not stored
-            if stored:
+            self.result.sent += stored.stored
+            self.result.there_already += not stored.stored and not stored.deleted
+            if stored.deleted:
+                self.result.deleted.append(stored.id)
+            if stored.stored:
                 self.result.annotations.update(str(annotation.type) for annotation in image.annotations)
             self.on_image()
 
@@ -161,15 +165,15 @@ class DatasetUpload:
             return set()
         return {record.idempotency_key for record in await self.loop.images.get_many(ids)}
 
-    async def _upload(self, new: Sequence[NewImage], images: Sequence[DatasetImage]) -> Sequence[bool]:
+    async def _upload(self, new: Sequence[NewImage], images: Sequence[DatasetImage]) -> Sequence[StoredImage]:
         if not new:
             return []
         try:
-            return [stored.stored for stored in await self.loop.images.upload(new)]
+            return await self.loop.images.upload(new)
         except (InvalidRequestError, LoopRefusedError) as error:
             text = re.sub(r"\bimage_(\d+)(\.\w+)?\b", lambda found: f"image {images[int(found[1])].id!r}", str(error))
             hint = "; --new-ids lets the loop choose ids" if "belong" in text else ""
-            raise DatasetError(f"the loop refused: {text}{hint}") from error
+            raise RefusedError(f"the loop refused: {text}{hint}") from error
 
 
 def _batches(images: Images) -> Iterator[list[tuple[DatasetImage, bytes]]]:

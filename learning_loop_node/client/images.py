@@ -76,10 +76,14 @@ class NewImage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredImage:
-    """What became of an image that was sent; `stored` is false if it was there already."""
+    """What became of an image that was sent; `stored` is false if it was there already.
+
+    With `deleted` it is there, but nobody sees it until it is restored.
+    """
 
     id: str
     stored: bool = True
+    deleted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

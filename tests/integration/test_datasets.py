@@ -149,6 +149,7 @@ async def test_doing_it_again_stores_nothing_twice(tmp_path: Path, command: Comm
         "images": 2,
         "sent": 0,
         "there_already": 2,
+        "deleted": [],
         "annotations": {},
         "categories_created": 0,
         "categories_matched": 2,
@@ -285,6 +286,7 @@ async def test_a_misspelled_state_is_refused_before_anything_is_made(
     result = await command("import", put(tmp_path / "in", roboflow()), "--create", "--state", "finished")
     assert result.exit_code == 2
     assert "'finished' is not one of" in result.stderr
+    assert "Value error" not in result.stderr
     assert await client.projects.list() == []
 
 
@@ -315,7 +317,7 @@ async def test_other_data_with_the_same_ids_needs_new_ones(tmp_path: Path, comma
     images[0].width += 50
     other = written(tmp_path / "other", dataset, images[:1])
     refused = await command("import", other)
-    assert refused.exit_code == 1
+    assert refused.exit_code == ExitStatus.REFUSED
     assert "--new-ids lets the loop choose ids" in refused.stderr
     assert "the loop refused: image 'image-0': its id belongs to another image" in refused.stderr
     result = await command("import", other, "--new-ids", "--json")
@@ -323,6 +325,16 @@ async def test_other_data_with_the_same_ids_needs_new_ones(tmp_path: Path, comma
     assert (await client.images.counts()).total == 2
     again = await command("import", other, "--new-ids", "--json")
     assert json.loads(again.stdout)["there_already"] == 1
+
+
+async def test_images_deleted_at_the_loop_are_counted_apart(tmp_path: Path, command: Command, client: LoopClient):
+    put(tmp_path / "in", roboflow())
+    first = json.loads((await command("import", tmp_path / "in", "--create", "--json")).stdout)
+    records = [record async for record in client.images.find()]
+    await client.images.delete({record.id: record.version or 1 for record in records})
+    again = await command("import", tmp_path / "in")
+    assert f"0 sent, 0 there already, {first['sent']} deleted at the loop" in again.stdout
+    assert "learning-loop images restore" in again.stderr
 
 
 async def test_nothing_is_sent_if_the_end_of_a_data_set_is_broken(tmp_path: Path, command: Command, client: LoopClient):
@@ -347,7 +359,7 @@ async def test_a_refused_image_leaves_those_before_it(tmp_path: Path, command: C
     many = [replace(images[0], id=f"image-{number:02}", width=40, annotations=[]) for number in range(25)]
     folder = written(tmp_path / "many", dataset, many)
     result = await command("import", folder)
-    assert result.exit_code == 1
+    assert result.exit_code == ExitStatus.REFUSED
     assert "20 images are stored; the same command goes on from there" in result.stderr
     assert (await client.images.counts()).total == 21
 

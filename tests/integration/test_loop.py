@@ -58,7 +58,7 @@ async def loop(tmp_path: Path):
 async def test_an_image_comes_back_byte_for_byte_with_everything_that_was_said_about_it(loop: RunningLoop):
     image = jpeg(seed=3)
     [stored] = await loop.post_images([image], keys=["key-1"], metadata=METADATA)
-    assert stored == {"id": str(UUID(stored["id"])), "stored": True}
+    assert stored == {"id": str(UUID(stored["id"])), "stored": True, "deleted": False}
     assert await loop.image_content(stored["id"]) == image
     [record] = await loop.list_images()
     assert record == await loop.json("GET", f"{P}/images/{stored['id']}")
@@ -356,7 +356,7 @@ async def test_a_restart_keeps_everything(tmp_path: Path):
         assert (await loop.json("GET", f"{P}/deployment/target"))["model_uuid"] == model["id"]
         assert "file_1.txt" in await zip_of(loop, model["id"])
         [again] = await loop.post_images([jpeg()], keys=["a"])
-        assert again == {"id": images[0]["id"], "stored": False}
+        assert again == {"id": images[0]["id"], "stored": False, "deleted": False}
 
 
 async def test_health(loop: RunningLoop):

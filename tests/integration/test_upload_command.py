@@ -75,6 +75,25 @@ async def test_to_the_loop_and_again(loop: RunningLoop, photos: Path):
     assert len(await loop.list_images()) == 24
 
 
+async def test_what_is_deleted_at_the_loop_is_said_and_can_be_restored(loop: RunningLoop, photos: Path):
+    assert (await upload(photos / "01.jpg")).stdout == "1 image: 1 stored\n"
+    [record] = await loop.list_images()
+    await run("images", "delete", "--all")
+    again = await upload(photos / "0[12].jpg")
+    assert again.stdout == "2 images: 1 stored, 1 deleted at the loop\n"
+    assert f"`learning-loop images restore {record['id']}` brings it back" in again.stderr
+    assert "1 image restored" in (await run("images", "restore", record["id"])).stdout
+    assert (await upload(photos / "01.jpg")).stdout == "1 image: 1 already there\n"
+
+
+async def test_images_are_named_after_their_files(loop: RunningLoop, photos: Path):
+    (photos / "01.json").write_text(json.dumps({"name": "brick"}))
+    await upload(photos / "0[012].jpg")
+    assert sorted(record["name"] for record in await loop.list_images()) == ["00.jpg", "02.jpg", "brick"]
+    listed = (await run("images", "list", "name=02")).stdout
+    assert ("02.jpg" in listed, "brick" in listed) == (True, False)
+
+
 async def test_what_is_no_picture_is_named_and_the_others_arrive(loop: RunningLoop, photos: Path):
     (photos / "05.jpg").write_bytes(b"no picture")
     (photos / "07.json").write_text("{")

@@ -57,7 +57,7 @@ async def add_images(
     received = await _next_moment(session, project_id)
     for position, image in enumerate(new):
         if former := known.of(image):
-            results.append(StoredImage(id=former.id, stored=False))
+            results.append(StoredImage(id=former.id, stored=False, deleted=former.deleted is not None))
             continue
         row = _row(project_id, image, received + timedelta(microseconds=position), user)
         session.add(row)

@@ -148,7 +148,8 @@ class MarkedOutline(Marked):
 class ImageSummary(Wire):
     """An image without what is in it. `width` and `height` are those of the upright image.
 
-    `version` counts the changes of the image and of its annotations; `changed_by` made the last one, null for a node.
+    `version` counts the changes of the image and of its annotations; `changed_by` made the last one: a user,
+    `robot (node)` for the node token called robot, null for a node without a token.
     `deleted` is when it was deleted, if it waits for the end of its grace period.
     """
 
@@ -188,10 +189,12 @@ class ImageRecords(Wire):
 
 
 class StoredImage(Wire):
-    """`stored` is false if the image was there already, under the same key or id."""
+    """`stored` is false if the image was there already, under the same key or id; `deleted` says that it still is, in
+    its grace period, and is seen again only when somebody restores it."""
 
     id: str
     stored: bool
+    deleted: bool = False
 
 
 class StoredImages(Wire):

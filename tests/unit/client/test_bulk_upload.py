@@ -147,7 +147,7 @@ async def test_metadata(pictures: list[Picture], tmp_path: Path):
     receiver = Scripted()
     good, broken, a_list, missing = await upload(receiver, with_sidecars)
     assert good.fate is Fate.STORED
-    assert receiver.metadata == [{"tags": ["a", "b", "c"], "source": "me", "state": "review"}]
+    assert receiver.metadata == [{"name": "00.jpg", "tags": ["a", "b", "c"], "source": "me", "state": "review"}]
     for outcome, text in ((broken, "01.json: "), (a_list, "must hold a JSON object"), (missing, "cannot be read")):
         assert outcome.fate is Fate.FAILED
         assert text in str(outcome.error)
