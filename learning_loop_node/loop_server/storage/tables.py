@@ -32,6 +32,12 @@ NOTHING = text("'{}'")
 EMPTY = text("'[]'")
 """An empty JSON list, likewise."""
 
+NONE_YET = text("0")
+"""Of what is counted, for the rows that were there before the column."""
+
+MAYBE_JSON = JSON(none_as_null=True)
+"""JSON, or nothing at all."""
+
 FIRST = text("1")
 """The version of what has never been changed, for the rows that were there before the column."""
 
@@ -122,7 +128,7 @@ class ProjectRow(Table):
     """A project of an organization; `name` is its id on the wire.
 
     `version` counts the changes of it and of its categories. One that is `deleted` waits for the end of its grace
-    period under a name that no other project can have.
+    period under a name that no other project can have. `deploy_rule` says when a new model is deployed by itself.
     """
 
     __tablename__ = "projects"
@@ -135,6 +141,7 @@ class ProjectRow(Table):
     deleted: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(server_default=FIRST)
     description: Mapped[str | None]
+    deploy_rule: Mapped[dict[str, Any] | None] = mapped_column(MAYBE_JSON)
 
 
 class CategoryRow(Table):
@@ -250,6 +257,7 @@ class AnnotationRow(Table):
 
     `number` is the order within the image; `user` is who said it last, None without a login. `category_name` counts
     only where the project has no category of this id: those of categories that it has follow their present names.
+    `origin` names the tool that drew it.
     """
 
     __tablename__ = "annotations"
@@ -268,10 +276,15 @@ class AnnotationRow(Table):
     created: Mapped[datetime]
     changed: Mapped[datetime]
     user: Mapped[str | None]
+    origin: Mapped[str | None]
 
 
 class ModelRow(Table):
-    """A model; one per version. `information` is what its first `model.json` said beyond what the loop knows itself."""
+    """A model; one per version. `information` is what its first `model.json` said beyond what the loop knows itself.
+
+    `parent_id` is the model from which its training went on, `training_number` that training; `confusion` has the
+    counts that the trainer reported last, by category.
+    """
 
     __tablename__ = "models"
     __table_args__ = (UniqueConstraint("project_id", "version"),)
@@ -283,6 +296,9 @@ class ModelRow(Table):
     comment: Mapped[str]
     created: Mapped[datetime]
     information: Mapped[dict[str, Any]]
+    parent_id: Mapped[str | None]
+    training_number: Mapped[int | None]
+    confusion: Mapped[dict[str, Any] | None] = mapped_column(MAYBE_JSON)
 
 
 class ModelFormatRow(Table):
@@ -322,3 +338,88 @@ class DetectorRow(Table):
     received: Mapped[datetime]
     gaps: Mapped[list[Any]] = mapped_column(server_default=EMPTY)
     status: Mapped[dict[str, Any]]
+
+
+class TrainingRow(Table):
+    """A training: what was asked for, who works on it, and how far it is. `number` counts those of a project.
+
+    `model_id` and `model_version` are taken for it once, and never given to another model, whether or not files come.
+    `errors` are those that its trainer reported last while it worked, `error` is why it failed. `offered` is when it
+    was given to the trainer, `not_before` when it is offered again after a refusal. `log` is the end of the trainer's
+    log, of which there are `log_bytes`.
+    """
+
+    __tablename__ = "trainings"
+    __table_args__ = (
+        UniqueConstraint("project_id", "number"),
+        UniqueConstraint("project_id", "idempotency_key"),
+        Index(None, "state"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    idempotency_key: Mapped[str | None]
+    state: Mapped[str]
+    model_variant: Mapped[str]
+    architecture: Mapped[str | None]
+    wanted_trainer: Mapped[str | None]
+    base_model_id: Mapped[str | None]
+    hyperparameters: Mapped[dict[str, Any]]
+    categories: Mapped[list[Any]]
+    description: Mapped[str | None]
+    retry_of: Mapped[int | None]
+    created: Mapped[datetime]
+    created_by: Mapped[str | None]
+    not_before: Mapped[datetime | None]
+    refusals: Mapped[int] = mapped_column(server_default=NONE_YET)
+    trainer_id: Mapped[str | None]
+    trainer_name: Mapped[str | None]
+    trainer_architecture: Mapped[str | None]
+    trainer_state: Mapped[str | None]
+    offered: Mapped[datetime | None]
+    started: Mapped[datetime | None]
+    ended: Mapped[datetime | None]
+    progress: Mapped[float | None] = mapped_column(Double)
+    errors: Mapped[dict[str, Any]] = mapped_column(server_default=NOTHING)
+    error: Mapped[str | None]
+    model_id: Mapped[str | None] = mapped_column(index=True)
+    model_version: Mapped[str | None]
+    train_image_count: Mapped[int | None]
+    test_image_count: Mapped[int | None]
+    best_epoch: Mapped[int | None]
+    confusion: Mapped[dict[str, Any] | None] = mapped_column(MAYBE_JSON)
+    log: Mapped[str | None] = mapped_column(deferred=True)
+    log_bytes: Mapped[int] = mapped_column(BigInteger, server_default=NONE_YET)
+
+
+class TrainingMetricRow(Table):
+    """What a trainer reported of one training state: the counts by category after an epoch."""
+
+    __tablename__ = "training_metrics"
+    __table_args__ = (Index(None, "training_id", "id"),)
+
+    id: Mapped[int] = mapped_column(SERIAL, primary_key=True)
+    training_id: Mapped[str] = mapped_column(ForeignKey("trainings.id", ondelete="CASCADE"))
+    moment: Mapped[datetime]
+    epoch: Mapped[int | None]
+    confusion: Mapped[dict[str, Any]]
+    train_image_count: Mapped[int]
+    test_image_count: Mapped[int]
+    hyperparameters: Mapped[dict[str, Any] | None] = mapped_column(MAYBE_JSON)
+
+
+class ConversionRow(Table):
+    """What a converter did, or does, to give a model this format, from a source that it names with its hash."""
+
+    __tablename__ = "conversions"
+
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"), primary_key=True)
+    format: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    error: Mapped[str | None]
+    node: Mapped[str | None]
+    source_format: Mapped[str | None]
+    source_sha256: Mapped[str | None]
+    attempts: Mapped[int] = mapped_column(server_default=NONE_YET)
+    changed: Mapped[datetime]
