@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from ..data_classes import codec
+from ..data_classes import SocketResponse, codec
 from ..errors import (
     BadModeError,
     DeadlineError,
@@ -102,10 +102,27 @@ def error_event(error: Exception) -> dict[str, Any]:
     return {"error": text, "code": code}
 
 
+def acknowledgement(result: Any) -> dict[str, Any] | None:
+    """A result as the acknowledgement that the loop gets from a node, or a node from the loop.
+
+    A boolean says whether it succeeded, None stays as it is, everything else comes with a success.
+    """
+    match result:
+        case None:
+            return None
+        case bool():
+            response = SocketResponse.from_bool(result)
+        case SocketResponse():
+            response = result
+        case _:
+            response = SocketResponse.for_success(result)
+    return codec.to_dict(response)
+
+
 def error_acknowledgement(error: Exception) -> dict[str, Any]:
-    """An error as the acknowledgement that the loop gets from a node."""
+    """An error as such an acknowledgement; an error may say what comes with it in an attribute `payload`."""
     text, code = _describe(error)
-    return {"success": False, "error_msg": text, "payload": None, "code": code}
+    return {"success": False, "error_msg": text, "payload": getattr(error, "payload", None), "code": code}
 
 
 def outcome_of(error: BaseException) -> str:

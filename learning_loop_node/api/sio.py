@@ -16,7 +16,7 @@ from ..errors import InvalidDataError, InvalidRequestError
 from .access import Origins
 from .event_packets import MALFORMED, EventPacket, answer_malformed, answer_unknown
 from .operation import Nothing, Operation
-from .replies import error_event, outcome_of
+from .replies import acknowledgement, error_acknowledgement, error_event, outcome_of
 from .traffic import CANCELLED, OK, Traffic
 
 logger = logging.getLogger(__name__)
@@ -96,6 +96,16 @@ def add_events(
             server.on(operation.event, _handler_of(operation, traffic))
 
 
+def attach_events(
+    client: socketio.AsyncClient, operations: Iterable[Operation[Any, Any]], traffic: Traffic | None = None
+) -> None:
+    """Let a client of the loop answer the events of the table, in the shape that the loop expects."""
+    traffic = traffic or Traffic()
+    for operation in operations:
+        if operation.event is not None:
+            client.on(operation.event, _handler_for_loop(operation, traffic))
+
+
 async def release_poll(server: socketio.AsyncServer, sid: str) -> None:
     """Answer the long poll of a client that is leaving, which would otherwise stay open until its time-out."""
     connection = server.eio.sockets.get(server.manager.eio_sid_from_sid(sid, "/"))
@@ -104,30 +114,65 @@ async def release_poll(server: socketio.AsyncServer, sid: str) -> None:
 
 
 def _handler_of(operation: Operation[Any, Any], traffic: Traffic) -> Callable[..., Awaitable[Any]]:
-    read: Callable[..., Any] = operation.read_event or _read_nothing
-    run, reply = operation.run, operation.reply_event
-    recorder, now = traffic.of(operation.name, "socketio"), traffic.now
+    def answer(result: Any) -> Any:
+        # Written here, where a result that cannot be JSON is still an error; it also spares python-socketio its
+        # search for binary parts.
+        return orjson.Fragment(codec.to_json(operation.reply_event(result)))
 
-    async def handle(_sid: str, *arguments: Any) -> Any:
+    handle = _Handler(operation, traffic, answer, error_event)
+
+    async def handle_of_client(_sid: str, *arguments: Any) -> Any:
+        return await handle(*arguments)
+
+    return handle_of_client
+
+
+def _handler_for_loop(operation: Operation[Any, Any], traffic: Traffic) -> Callable[..., Awaitable[Any]]:
+    def answer(result: Any) -> Any:
+        return acknowledgement(operation.reply_event(result))
+
+    handle = _Handler(operation, traffic, answer, error_acknowledgement)
+
+    async def handle_of_loop(*arguments: Any) -> Any:
+        return await handle(*arguments)
+
+    return handle_of_loop
+
+
+class _Handler:
+    """Reads the arguments of an event, runs its operation and answers with the result or the error."""
+
+    def __init__(
+        self,
+        operation: Operation[Any, Any],
+        traffic: Traffic,
+        answer: Callable[[Any], Any],
+        answer_error: Callable[[Exception], Any],
+    ) -> None:
+        self._operation = operation
+        self._read: Callable[..., Any] = operation.read_event or _read_nothing
+        self._run = operation.run
+        self._answer = answer
+        self._answer_error = answer_error
+        self._recorder, self._now = traffic.of(operation.name, "socketio"), traffic.now
+
+    async def __call__(self, *arguments: Any) -> Any:
+        recorder, now = self._recorder, self._now
         began = now()
         recorder.received += 1
         outcome = CANCELLED
         try:
-            asked = read(*arguments)
+            asked = self._read(*arguments)
             recorder.reading.observe(now() - began)
-            # Written here, where a result that cannot be JSON is still an error; it also spares python-socketio its
-            # search for binary parts.
-            answer = orjson.Fragment(codec.to_json(reply(await run(asked))))
+            answer = self._answer(await self._run(asked))
             outcome = OK
             return answer
         except Exception as raised:
-            error = _named(raised, operation)
+            error = _named(raised, self._operation)
             outcome = outcome_of(error)
-            return error_event(error)
+            return self._answer_error(error)
         finally:
             recorder.answered(outcome, now() - began)
-
-    return handle
 
 
 def _named(error: Exception, operation: Operation[Any, Any]) -> Exception:

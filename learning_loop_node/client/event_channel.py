@@ -12,6 +12,7 @@ import socketio
 
 from ..api.sio import SOCKET_IO_PATH, library_logger
 from ..errors import DeadlineError, NodeError, RefusedError, TooLargeError, UnavailableError
+from .event_calls import EventCalls
 from .failures import FOREIGN, error_of_code
 from .http import timeout_of
 
@@ -39,7 +40,7 @@ class EventChannel:
         self._origin = origin
         self._session = session
         self._connecting = asyncio.Lock()
-        self._waiting: set[asyncio.Future[Any]] = set()
+        self._calls = EventCalls()
         self._limit_bytes: int | None = None
         self._client: socketio.AsyncClient | None = None
 
@@ -65,20 +66,10 @@ class EventChannel:
         return reply
 
     async def _ask(self, client: socketio.AsyncClient, event: str, data: Any) -> Any:
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.add(answer)
-
-        def acknowledge(*values: Any) -> None:
-            if not answer.done():
-                answer.set_result(values[0] if len(values) == 1 else values or None)
-
         try:
-            await client.emit(event, data, callback=acknowledge)
-            return await answer
+            return await self._calls.ask(client, event, data)
         except (socketio.exceptions.SocketIOError, *FOREIGN) as error:
             raise self._lost(error) from error
-        finally:
-            self._waiting.discard(answer)
 
     async def _connect(self) -> socketio.AsyncClient:
         async with self._connecting:
@@ -127,9 +118,7 @@ class EventChannel:
             return 2**63
 
     def _on_disconnect(self, *reason: Any) -> None:
-        for answer in self._waiting:
-            if not answer.done():
-                answer.set_exception(self._lost(reason[0] if reason else "no reason given"))
+        self._calls.fail(self._lost(reason[0] if reason else "no reason given"))
 
     def _lost(self, reason: object) -> NodeError:
         return UnavailableError(

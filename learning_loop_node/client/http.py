@@ -83,6 +83,10 @@ class LoopHttp:
         self._is_closed = False
         await self._open_session()
 
+    async def session(self) -> aiohttp.ClientSession:
+        """The session with its cookies, certificate and token, for what is no request; it stays ours."""
+        return await self._open_session()
+
     async def aclose(self) -> None:
         """Close the connections; no request is possible afterwards, unless it is opened again."""
         self._is_closed, self._is_logged_in = True, False

@@ -22,12 +22,13 @@ from ..api.docs_page import add_docs_page
 from ..api.front_page import add_front_page
 from ..api.operation import Operation
 from ..api.rest import add_error_replies, add_operations
-from ..api.sio import add_events, make_server, release_poll
+from ..api.sio import add_events, attach_events, make_server, release_poll
 from ..api.traffic import Traffic
+from ..client.connection import ConnectionState, LoopConnection
 from ..client.http import LoopHttp
 from ..client.loop import LoopClient
 from ..data_classes import Context, NodeStatus
-from ..errors import LoopError, NodeError
+from ..errors import NodeError
 from ..logs import NODE_LOGGER, configure_logging
 from ..runtime.allocator import keep_freed_memory
 from ..runtime.metrics import Metrics
@@ -36,7 +37,7 @@ from ..runtime.termination import Termination
 from ..settings import Settings, load_log_settings, load_settings
 from .identity import node_uuid
 from .metrics import node_metrics
-from .operations import node_operations
+from .operations import loop_operations, node_operations
 from .repeat import Repeat
 
 if TYPE_CHECKING:
@@ -70,6 +71,9 @@ class Node(FastAPI):
     2. `on_repeat()`: every 5 seconds while the node runs.
     3. `on_shutdown()`: the services have ended, everything is still open.
 
+    With `needs_sio` the node keeps a Socket.IO connection to the loop, over which the loop calls it, too:
+    `register_sio_events(client)` is called before each time it connects.
+
     Constructing a node changes nothing outside the object; what it needs is opened when the server starts it.
     """
 
@@ -101,10 +105,9 @@ class Node(FastAPI):
         self.repeat_loop_lock = asyncio.Lock()
         self.repeat_loop_cycle_sec: float = 5
         self.repeat_task: asyncio.Task[Any] | None = None
+        self.needs_sio = needs_sio
         self.is_muted = self.settings.node.skip_repeat_on_start
         self.previous_state: str | None = None
-        self.sio_client: socketio.AsyncClient | None = None
-        self.socket_connection_broken = False
         self.CONNECTED_TO_LOOP = asyncio.Event()
         self.DISCONNECTED_FROM_LOOP = asyncio.Event()
         self.sio_headers = {
@@ -114,6 +117,10 @@ class Node(FastAPI):
         }
         self.loop_http = LoopHttp(self.settings.loop)
         self.loop_client = LoopClient(self.loop_http)
+        self.connection = LoopConnection(
+            self.loop_http, self.sio_headers, attach=self._attach, on_change=self._on_connection_change
+        )
+        self.connection.is_wanted = not self.is_muted
         self._origins = Origins(self.settings.node.allowed_origins)
         self.sio = make_server(self._origins)
         self.connected_clients: list[str] = []
@@ -147,9 +154,13 @@ class Node(FastAPI):
     def register_sio_events(self, sio_client: socketio.AsyncClient) -> None:
         """Attach handlers for events that the loop sends, for nodes that connect to it."""
 
+    def loop_operations(self) -> Iterable[Operation[Any, Any]]:
+        """What the loop can ask over the connection, as a table of events; a subclass adds its own."""
+        return loop_operations(self)
+
     def services(self) -> Iterable[Service]:
         """What runs in the background while the node runs."""
-        return (Repeat(self),)
+        return (Repeat(self), self.connection) if self.needs_sio else (Repeat(self),)
 
     @cached_property
     def uuid(self) -> str:
@@ -182,12 +193,28 @@ class Node(FastAPI):
         return self.loop_communicator.websocket_url()
 
     @property
+    def sio_client(self) -> socketio.AsyncClient | None:
+        """The client of the present connection to the loop, None without one."""
+        return self.connection.client
+
+    @property
+    def socket_connection_broken(self) -> bool:
+        """Whether there was a connection to the loop and it is lost; set it, and the node makes a new one."""
+        return self.needs_sio and self.connection.problem is not None
+
+    @socket_connection_broken.setter
+    def socket_connection_broken(self, value: bool) -> None:
+        if value:
+            self.connection.give_up()
+
+    @property
     def uptime_s(self) -> int:
         return int((datetime.now() - self.startup_datetime).total_seconds())
 
     def set_skip_repeat_loop(self, value: bool) -> None:
-        """Whether the node leaves the loop alone."""
+        """Whether the node leaves the loop alone; its connection ends, too."""
         self.is_muted = value
+        self.connection.is_wanted = not value
 
     def init_loop_communicator(self) -> None:
         """Let `loop_communicator` and `data_exchanger` be new ones, for programs that have closed theirs."""
@@ -195,10 +222,13 @@ class Node(FastAPI):
             self.__dict__.pop(name, None)
 
     async def reconnect_to_loop(self) -> None:
-        """Log in anew; `NodeConnectionError` if that fails and this kind of node does nothing without the loop."""
+        """Log in and connect anew; `NodeConnectionError` if that fails and this kind of node does nothing without."""
         try:
             await self.loop_http.ensure_login(anew=True)
-        except LoopError as error:
+            if self.needs_sio:
+                await self.connection.disconnect()
+                await self.connection.connect()
+        except NodeError as error:
             if self.needs_login:
                 raise NodeConnectionError(f"the node has no connection to the loop: {error}") from error
             self.log.warning("the loop does not answer, the node goes on without it: %s", error)
@@ -219,7 +249,9 @@ class Node(FastAPI):
 
     def readiness(self) -> dict[str, str]:
         """What keeps the node from doing its work, by subject; empty when it is ready."""
-        return {}
+        if not self.needs_sio or self.connection.is_connected:
+            return {}
+        return {"loop": self.connection.problem or "not connected yet"}
 
     # --- inside
 
@@ -229,6 +261,24 @@ class Node(FastAPI):
 
     async def _on_shutdown(self) -> None:
         await self._run_by_hand.aclose()
+
+    async def _ensure_sio_connection(self) -> None:
+        """Connect to the loop now, unless the node is connected or needs no connection; one try."""
+        if not self.needs_sio:
+            return
+        try:
+            await self.connection.connect()
+        except NodeError as error:
+            raise NodeConnectionError(f"the node has no connection to the loop: {error}") from error
+
+    def _attach(self, client: socketio.AsyncClient) -> None:
+        attach_events(client, self.loop_operations(), self.traffic)
+        self.register_sio_events(client)
+
+    def _on_connection_change(self, state: ConnectionState) -> None:
+        is_connected = state is ConnectionState.CONNECTED
+        for event, is_set in ((self.CONNECTED_TO_LOOP, is_connected), (self.DISCONNECTED_FROM_LOOP, not is_connected)):
+            event.set() if is_set else event.clear()
 
     def _add(self, operations: Iterable[Operation[Any, Any]]) -> None:
         rows = list(operations)

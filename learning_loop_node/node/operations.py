@@ -85,6 +85,16 @@ def node_operations(node: Node) -> list[Operation[Any, Any]]:
     ]
 
 
+def loop_operations(node: Node) -> list[Operation[Any, Any]]:
+    """What the loop can ask of every node that is connected to it."""
+
+    async def restart(_: Nothing) -> None:
+        node.log.info("the loop asks for a restart")
+        node.termination.end(0)
+
+    return [Operation(request=Nothing, run=restart, summary="End the process in order", event="restart")]
+
+
 METRICS_ANSWER = answers_with(
     "The metrics, in the format that the caller accepts.",
     {"text/plain": {"type": "string"}, "application/openmetrics-text": {"type": "string"}},
