@@ -410,7 +410,11 @@ class TrainingMetricRow(Table):
 
 
 class ConversionRow(Table):
-    """What a converter did, or does, to give a model this format, from a source that it names with its hash."""
+    """What a converter did, or does, to give a model this format, from a source that it names with its hash.
+
+    `node` is the converter's name and `node_id` its id; `converter` is the name and version of its logic. `code` is the
+    name of the `error`.
+    """
 
     __tablename__ = "conversions"
 
@@ -418,7 +422,10 @@ class ConversionRow(Table):
     format: Mapped[str] = mapped_column(primary_key=True)
     state: Mapped[str]
     error: Mapped[str | None]
+    code: Mapped[str | None]
     node: Mapped[str | None]
+    node_id: Mapped[str | None]
+    converter: Mapped[str | None]
     source_format: Mapped[str | None]
     source_sha256: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(server_default=NONE_YET)
