@@ -1,4 +1,4 @@
-"""Matching predictions to what is true, and counting what was right, wrong and missed."""
+"""Matching predictions to what is true, counting what was right, wrong and missed, and what that is worth."""
 
 from __future__ import annotations
 
@@ -86,6 +86,42 @@ def confusion_counts(
             np.bincount(true, minlength=class_count) - right,
         ]
     )
+
+
+def precision_recall_f1(counts: Array) -> NDArray[np.float64]:
+    """Precision, recall and F1 of each class, `(K, 3)`, from counts as `confusion_counts` makes them, `(K, 3)`.
+
+    What cannot be said is NaN: the precision of a class never predicted, the recall of one that is nowhere.
+
+    >>> precision_recall_f1(np.array([[3, 1, 3], [0, 0, 2]])).round(2)
+    array([[0.75, 0.5 , 0.6 ],
+           [ nan, 0.  , 0.  ]])
+    """
+    right, wrong, missed = np.asarray(counts, dtype=np.float64).reshape(-1, 3).T
+    return np.column_stack(
+        [
+            _quotient(right, right + wrong),
+            _quotient(right, right + missed),
+            _quotient(2 * right, 2 * right + wrong + missed),
+        ]
+    )
+
+
+def macro_f1(counts: Array) -> float:
+    """The mean F1 of the classes that occur among the truths, each with equal weight; NaN if none does.
+
+    Predictions of other classes do not count here: one of them would weigh as much as a whole class.
+
+    >>> round(macro_f1(np.array([[3, 1, 3], [0, 0, 2], [0, 7, 0]])), 2)
+    0.3
+    """
+    counts = np.asarray(counts).reshape(-1, 3)
+    occurs = counts[:, 0] + counts[:, 2] > 0
+    return float(precision_recall_f1(counts[occurs])[:, 2].mean()) if occurs.any() else float("nan")
+
+
+def _quotient(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.divide(part, whole, out=np.full_like(whole, np.nan), where=whole > 0)
 
 
 def _classes(classes: Array, class_count: int) -> Indices:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from learning_loop_node.geometry.matching import confusion_counts, match, within_classes
+from learning_loop_node.geometry.matching import confusion_counts, macro_f1, match, precision_recall_f1, within_classes
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,23 @@ def test_unknown_classes_are_named():
     assert confusion_counts(nothing, np.array([1]), np.array([]), 2).tolist() == [[0, 0, 0], [0, 1, 0]]
     with pytest.raises(ValueError, match="from 0 to 1, not 2 to 2"):
         confusion_counts(nothing, np.array([2]), np.array([]), 2)
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected", "macro"),
+    [
+        pytest.param(np.empty((0, 3)), np.empty((0, 3)), NAN, id="no classes"),
+        pytest.param([[0, 0, 0]], [[NAN, NAN, NAN]], NAN, id="a class that is nowhere"),
+        pytest.param([[2, 0, 0]], [[1, 1, 1]], 1.0, id="all right"),
+        pytest.param([[0, 0, 3]], [[NAN, 0, 0]], 0.0, id="all missed"),
+        pytest.param([[0, 3, 0]], [[0, NAN, 0]], NAN, id="all wrong"),
+        pytest.param([[1, 1, 0], [0, 9, 0]], [[0.5, 1, 2 / 3], [0, NAN, 0]], 2 / 3, id="only true classes weigh"),
+        pytest.param([[98, 0, 0], [0, 0, 2]], [[1, 1, 1], [NAN, 0, 0]], 0.5, id="the rare weigh as much"),
+    ],
+)
+def test_what_counts_are_worth(counts: Any, expected: Any, macro: float):
+    np.testing.assert_allclose(precision_recall_f1(np.array(counts)), expected)
+    np.testing.assert_allclose(macro_f1(np.array(counts)), macro)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from learning_loop_node.geometry.overlap import mask_overlaps, polygon_overlaps
 from learning_loop_node.geometry.polygons import outlines, signed_area, simplify, to_mask
 
 SQUARE = [[1, 1], [3, 1], [3, 3], [1, 3]]
@@ -95,3 +96,33 @@ def test_a_circle_becomes_simpler_and_stays_close():
     simple = simplify(circle, tolerance=0.5)
     assert 8 < len(simple) < 40
     assert signed_area(simple) == pytest.approx(signed_area(circle), rel=0.03)
+
+
+WIDE = [[0, 0], [200, 0], [200, 100], [0, 100]]
+TALL = [[0, 0], [100, 0], [100, 200], [0, 200]]
+
+
+@pytest.mark.parametrize(
+    ("polygons_a", "polygons_b", "expected"),
+    [
+        pytest.param([], [], np.empty((0, 0)), id="nothing"),
+        pytest.param([], [SQUARE], np.empty((0, 1)), id="nothing in a"),
+        pytest.param([SQUARE], [[], [[1, 1]], [[1, 1], [3, 3]]], [[0, 0, 0]], id="without area"),
+        pytest.param([SQUARE], [SQUARE, SQUARE[::-1]], [[1, 1]], id="itself, either way round"),
+        pytest.param([WIDE], [TALL], [[1 / 3]], id="a third"),
+        pytest.param([WIDE, TALL], [[[0, 0], [200, 0], [200, 200], [0, 200]]], [[0.5], [0.5]], id="half"),
+        pytest.param([[[0, 0], [9, 0], [0, 9]]], [[[9, 9], [9, 0.5], [0.5, 9]]], [[0]], id="only their boxes overlap"),
+    ],
+)
+def test_polygon_overlaps(polygons_a: Any, polygons_b: Any, expected: Any):
+    found = polygon_overlaps([np.array(one) for one in polygons_a], [np.array(one) for one in polygons_b])
+    np.testing.assert_allclose(found, expected, atol=0.01)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e6])
+def test_polygons_overlap_alike_at_every_size(scale: float):
+    polygon, other = np.array([[0, 0], [7, 2], [5, 9], [1, 6]]), np.array([[2, 1], [9, 1], [6, 8]])
+    shown = [to_mask(one * 100, 1000, 1000) for one in (polygon, other)]
+    [[expected]] = mask_overlaps(shown[0][None], shown[1][None])
+    [[found]] = polygon_overlaps([polygon * scale], [other * scale])
+    assert found == pytest.approx(expected, abs=0.01)
