@@ -14,13 +14,17 @@ NodeError
 ├── NotFoundError                   there is no such thing
 │   └── NoTargetError               nobody has deployed a model yet
 ├── RefusedError                    it does not fit the present state; asking again will not help
-│   └── OutdatedError               somebody else has changed it since it was read
+│   ├── OutdatedError               somebody else has changed it since it was read
+│   ├── CriticalError               a training cannot go on, however often it is tried
+│   └── TrainingRefusedError        the trainer does not take a training now
+│       └── TrainingSlotTakenError  another process trains on the same GPU
 ├── UnavailableError                not now; asking later may help
 │   ├── BusyError                   too many requests are waiting
 │   ├── NoModelError                no model is loaded
 │   └── RateLimitedError            the loop asked us to slow down
 ├── DeadlineError                   the time that the caller gave has passed
 ├── StorageFullError                no room on the disk, or the disk refuses to keep the data
+├── InsufficientMemoryError         not even the smallest batch of a training fits into memory
 ├── DetectionFailedError            the detector logic raised, or returned numbers that make no sense
 ├── ModelRefusedError               a model cannot be built, or its files are not what was announced
 ├── MissingExtraError               a library is not installed that only a part of the package needs
@@ -29,7 +33,8 @@ NodeError
 └── LoopError                       the loop could not do what we asked
     ├── LoopUnreachableError        no connection, or none within the time limit
     ├── LoopRefusedError            an answer with an error status
-    │   └── LoginRefusedError       user name or password was not accepted
+    │   ├── LoginRefusedError       user name or password was not accepted
+    │   └── ModelUploadFailedError  a trained model was not stored; trying later may help
     ├── DownloadError               what a trainer or detector asked for did not come
     └── TransferBrokenError         an answer that ended early or does not match its announcement
         └── HashMismatchError       what arrived is complete but has another hash than announced
@@ -127,6 +132,25 @@ class OutdatedError(RefusedError):
         self.conflicts = conflicts
 
 
+class CriticalError(RefusedError):
+    """The training cannot go on, however often it is tried."""
+
+
+class TrainingRefusedError(RefusedError):
+    """The trainer does not take a training now."""
+
+    payload = "refused"  # what the loop looks for in the acknowledgement
+
+
+class TrainingSlotTakenError(TrainingRefusedError):
+    """Another process trains on the same GPU."""
+
+    def __init__(self, message: str = "", *, holder: str | None = None) -> None:
+        """`holder` says who has the slot; without it the message does."""
+        super().__init__(message)
+        self.holder = message if holder is None else holder
+
+
 class UnavailableError(NodeError):
     """This is not possible right now."""
 
@@ -153,6 +177,10 @@ class DeadlineError(NodeError):
 
 class StorageFullError(NodeError):
     """There is no room left to keep the data."""
+
+
+class InsufficientMemoryError(NodeError, RuntimeError):
+    """There is not enough memory to train."""
 
 
 class DetectionFailedError(NodeError):
@@ -194,6 +222,10 @@ class LoopRefusedError(LoopError):
 
 class LoginRefusedError(LoopRefusedError):
     """The loop did not accept user name and password."""
+
+
+class ModelUploadFailedError(LoopRefusedError):
+    """The loop did not store the model."""
 
 
 class DownloadError(LoopError):
