@@ -146,6 +146,25 @@ class OutboxSettings(Group):
     )
 
 
+class TrainerSettings(Group):
+    """What a trainer does around its trainings."""
+
+    restart_after_training: bool = Field(default=False, description="End the process after each training.")
+    keep_old_trainings: bool = Field(
+        default=False, description="Keep the folders of earlier trainings when a new one begins."
+    )
+    inference_batch_size: int = Field(
+        default=10, gt=0, description="Images that a new model gets at once when it detects after a training."
+    )
+    idle_timeout_s: float = Field(
+        default=0, ge=0, description="End the process after so many seconds without a training; `0`: never."
+    )
+    training_slot_lock: str = Field(
+        default="",
+        description="File that trainers on one GPU share, so that one trains at a time; its folder must exist.",
+    )
+
+
 class LoopServerSettings(Group):
     """The loop that we run ourselves."""
 
@@ -175,6 +194,7 @@ class Settings(Group):
     node: NodeSettings = NodeSettings()
     detector: DetectorSettings = DetectorSettings()
     outbox: OutboxSettings = OutboxSettings()
+    trainer: TrainerSettings = TrainerSettings()
     loop_server: LoopServerSettings = LoopServerSettings()
 
 
@@ -250,6 +270,11 @@ ENVIRONMENT = (
     Variable(name="MAX_OUTBOX_BYTES", group="outbox", field="max_bytes"),
     Variable(name="OUTBOX_MIN_FREE_BYTES", group="outbox", field="min_free_bytes"),
     Variable(name="OUTBOX_DISK_FULL", group="outbox", field="disk_full"),
+    Variable(name="RESTART_AFTER_TRAINING", group="trainer", field="restart_after_training", parse=_truth),
+    Variable(name="KEEP_OLD_TRAININGS", group="trainer", field="keep_old_trainings", parse=_truth),
+    Variable(name="INFERENCE_BATCH_SIZE", group="trainer", field="inference_batch_size"),
+    Variable(name="TRAINER_IDLE_TIMEOUT_SEC", group="trainer", field="idle_timeout_s"),
+    Variable(name="TRAINING_SLOT_LOCK", group="trainer", field="training_slot_lock"),
     Variable(name="LOOP_DATA_FOLDER", group="loop_server", field="data_folder"),
     Variable(name="LOOP_DATABASE_URL", group="loop_server", field="database_url"),
     Variable(name="LOOP_REQUIRE_NODE_TOKEN", group="loop_server", field="require_node_token"),
