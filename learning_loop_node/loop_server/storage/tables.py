@@ -252,6 +252,16 @@ class DetectionRow(Table):
     geometry: Mapped[dict[str, Any]]
 
 
+class BlankRow(Table):
+    """An image in which a model found nothing, although it looked: no detection says so."""
+
+    __tablename__ = "blanks"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    image_number: Mapped[int] = mapped_column(ForeignKey("images.number", ondelete="CASCADE"), primary_key=True)
+    model_name: Mapped[str] = mapped_column(primary_key=True)
+
+
 class AnnotationRow(Table):
     """What a person, or a program in a person's place, says is in an image. `version` counts its changes.
 
@@ -283,7 +293,7 @@ class ModelRow(Table):
     """A model; one per version. `information` is what its first `model.json` said beyond what the loop knows itself.
 
     `parent_id` is the model from which its training went on, `training_number` that training; `confusion` has the
-    counts that the trainer reported last, by category.
+    counts that the trainer reported last, by category, `deployment_decision` what the project's rule made of it.
     """
 
     __tablename__ = "models"
@@ -299,6 +309,7 @@ class ModelRow(Table):
     parent_id: Mapped[str | None]
     training_number: Mapped[int | None]
     confusion: Mapped[dict[str, Any] | None] = mapped_column(MAYBE_JSON)
+    deployment_decision: Mapped[str | None]
 
 
 class ModelFormatRow(Table):

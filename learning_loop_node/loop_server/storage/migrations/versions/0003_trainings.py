@@ -19,9 +19,11 @@ def upgrade() -> None:
     op.add_column("models", sa.Column("parent_id", sa.String(), nullable=True))
     op.add_column("models", sa.Column("training_number", sa.Integer(), nullable=True))
     op.add_column("models", sa.Column("confusion", sa.JSON(), nullable=True))
+    op.add_column("models", sa.Column("deployment_decision", sa.String(), nullable=True))
     _create_trainings()
     _create_training_metrics()
     _create_conversions()
+    _create_blanks()
 
 
 def _create_trainings() -> None:
@@ -105,6 +107,17 @@ def _create_conversions() -> None:
         sa.Column("changed", sa.DateTime(), nullable=False),
         _reference("conversions", "model_id", "models.id"),
         sa.PrimaryKeyConstraint("model_id", "format", name=op.f("pk_conversions")),
+    )
+
+
+def _create_blanks() -> None:
+    op.create_table(
+        "blanks",
+        sa.Column("image_number", SERIAL, nullable=False),
+        sa.Column("model_name", sa.String(), nullable=False),
+        _reference("blanks", "image_number", "images.number"),
+        sa.PrimaryKeyConstraint("image_number", "model_name", name=op.f("pk_blanks")),
+        sqlite_with_rowid=False,
     )
 
 
