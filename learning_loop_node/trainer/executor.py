@@ -1,0 +1,110 @@
+"""Runs the program that trains, with its output in a file beside the model."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..errors import ChildFailedError
+from ..runtime.command import GRACE_S, Command, environment_with
+from ..runtime.process_group import ProcessGroup, note_leader, noted_group
+from ..runtime.threads import io_bound
+
+logger = logging.getLogger(__name__)
+
+LEFT_OVER_GRACE_S = 2.0
+"""So long may what a program has started go on after it."""
+
+
+class Executor:
+    """One training program at a time, in the folder `base_path`, with everything that it starts itself.
+
+    What it prints is added to the log in that folder. Stopping asks all its processes to end and kills those that do
+    not. A program that outlives us, because we were killed, is found again and ended before another one starts.
+    """
+
+    def __init__(self, base_path: str, log_name: str = "last_training.log") -> None:
+        self.path = str(base_path)
+        self.log_file_path = str(Path(self.path) / log_name)
+        self._note = Path(self.path) / f".{Path(log_name).stem}.process"
+        self._command: Command | None = None
+        Path(self.path).mkdir(parents=True, exist_ok=True)
+
+    async def start(self, cmd: str, env: Mapping[str, str] | None = None) -> None:
+        """Start a command line; `env` is added to our own environment. `FileNotFoundError` if there is no such program.
+
+        Quotes are understood as by a shell, but there is none: no pipes, no variables.
+        """
+        if self.is_running():
+            raise ChildFailedError(f"a training is running in {self.path} already")
+        await self.end_left_over()
+        command = Command(
+            "training",
+            shlex.split(cmd),
+            log_file=Path(self.log_file_path),
+            environment=environment_with(env),
+            folder=Path(self.path),
+        )
+        await command.start()
+        self._command = command
+        assert command.process_id is not None
+        await io_bound(note_leader, command.process_id, self._note)
+
+    def is_running(self) -> bool:
+        return self._command is not None and self._command.is_running
+
+    @property
+    def return_code(self) -> int | None:
+        """The status with which the program ended, the negative number of the signal that ended it; None before."""
+        return self._command.exit_status if self._command else None
+
+    def terminate(self) -> None:
+        """Ask the program and all that it has started to end, without waiting."""
+        if self.is_running():
+            self._group.send(signal.SIGTERM)
+
+    async def wait(self) -> int | None:
+        """Wait until the program has ended by itself; its status. None if there was none."""
+        if self._command is None:
+            return None
+        status = await self._command.wait()
+        await self._group.end(LEFT_OVER_GRACE_S)
+        return status
+
+    async def stop_and_wait(self, grace_s: float = GRACE_S) -> int | None:
+        """End the program and all that it has started: ask, and kill after the grace. Its status, None if none ran."""
+        if self._command is None:
+            return None
+        await self._group.end(grace_s)
+        return await self._command.wait()
+
+    async def end_left_over(self) -> None:
+        """End what an earlier process of ours has left running here."""
+        group = await io_bound(noted_group, self._note)
+        if group is not None and not self.is_running():
+            logger.warning("a training of before still runs in %s and is ended", self.path)
+            await group.end(GRACE_S)
+
+    def get_log(self) -> str:
+        """All that was printed, also by earlier programs in this folder."""
+        try:
+            return Path(self.log_file_path).read_text(errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def get_log_by_lines(self, tail: int | None = None) -> list[str]:
+        """The lines that were printed, with their ends, or the last `tail` of them."""
+        lines = self.get_log().splitlines(keepends=True)
+        return lines if tail is None else lines[-tail:] if tail > 0 else []
+
+    def close_log(self) -> None:
+        """Does nothing: the log is open in the program only. Programs call it."""
+
+    @property
+    def _group(self) -> ProcessGroup:
+        assert self._command is not None
+        assert self._command.process_id is not None
+        return ProcessGroup(self._command.process_id)

@@ -1,0 +1,127 @@
+"""The training program and everything that it starts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from learning_loop_node.errors import ChildFailedError
+from learning_loop_node.trainer.executor import Executor
+from tests.polling import until
+
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+WITH_CHILD = (
+    "import subprocess, sys, time; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
+    "print(child.pid, flush=True); {}"
+)
+
+
+@pytest.fixture
+def executor(tmp_path: Path) -> Executor:
+    return Executor(str(tmp_path / "training"))
+
+
+async def test_nothing_was_started(executor: Executor):
+    assert not executor.is_running()
+    assert executor.get_log() == ""
+    assert executor.get_log_by_lines() == []
+    assert await executor.wait() is None
+    assert await executor.stop_and_wait() is None
+    executor.terminate()
+    executor.close_log()
+
+
+def test_its_folder_is_made(executor: Executor):
+    assert Path(executor.path).is_dir()
+
+
+async def test_a_program_runs_in_the_folder_with_our_environment_and_more(
+    executor: Executor, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("OURS", "stays")
+    await executor.start('/bin/sh -c "echo $OURS $MORE; pwd; echo trouble >&2; exit 3"', env={"MORE": "comes"})
+    assert await executor.wait() == executor.return_code == 3
+    assert not executor.is_running()
+    assert executor.get_log_by_lines() == ["stays comes\n", f"{executor.path}\n", "trouble\n"]
+    assert executor.get_log_by_lines(tail=1) == ["trouble\n"]
+    assert executor.get_log_by_lines(tail=0) == []
+
+
+async def test_the_log_of_a_second_program_follows_that_of_the_first(executor: Executor):
+    for word in ("one", "two"):
+        await executor.start(f"echo {word}")
+        await executor.wait()
+    assert executor.get_log() == "one\ntwo\n"
+
+
+async def test_one_program_at_a_time(executor: Executor):
+    await executor.start("sleep 60")
+    with pytest.raises(ChildFailedError, match="running"):
+        await executor.start("sleep 60")
+    assert await executor.stop_and_wait() == -signal.SIGTERM
+
+
+async def test_a_program_that_does_not_exist(executor: Executor):
+    with pytest.raises(FileNotFoundError):
+        await executor.start("not_there_at_all --epochs 3")
+    assert not executor.is_running()
+
+
+async def test_one_that_does_not_end_when_asked_is_killed(executor: Executor):
+    await executor.start(f'{sys.executable} -c "{STUBBORN}"')
+    await until(lambda: "up" in executor.get_log())
+    assert await executor.stop_and_wait(grace_s=0.2) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("how", ["stopped", "terminated", "ended by itself"])
+async def test_what_the_program_has_started_ends_with_it(executor: Executor, how: str):
+    rest = "sys.exit(0)" if how == "ended by itself" else "time.sleep(60)"
+    await executor.start(f'{sys.executable} -c "{WITH_CHILD.format(rest)}"')
+    await until(lambda: executor.get_log().endswith("\n"))
+    child = int(executor.get_log())
+    match how:
+        case "stopped":
+            await executor.stop_and_wait()
+        case "terminated":
+            executor.terminate()
+    await executor.wait()
+    await until(lambda: not runs(child))
+
+
+async def test_a_program_that_outlived_us_is_ended_before_the_next_one(executor: Executor):
+    await executor.start("sleep 60")
+    left_over = executor._command.process_id if executor._command else None
+    assert left_over is not None
+    after_a_crash = Executor(executor.path)
+    await after_a_crash.start("echo next")
+    await after_a_crash.wait()
+    assert await executor.wait() == -signal.SIGTERM
+    assert not runs(left_over)
+
+
+@pytest.mark.parametrize("note", ["", "x", "1 an-earlier-boot 77", f"{os.getpid()} None"])
+async def test_a_note_that_does_not_fit_harms_nobody(executor: Executor, note: str):
+    (Path(executor.path) / ".last_training.process").write_text(note)
+    await executor.start("echo fine")
+    assert await executor.wait() == 0
+
+
+async def test_cancelling_the_wait_leaves_the_program_alone(executor: Executor):
+    await executor.start("sleep 60")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(executor.wait(), 0.05)
+    assert executor.is_running()
+    await executor.stop_and_wait()
+
+
+def runs(process_id: int) -> bool:
+    try:
+        state = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
