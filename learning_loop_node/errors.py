@@ -29,6 +29,12 @@ NodeError
 ├── ModelRefusedError               a model cannot be built, or its files are not what was announced
 ├── MissingExtraError               a library is not installed that only a part of the package needs
 ├── ChildFailedError                a program that we started ended, or does not do its work
+│   ├── ChildRaisedError            what it was to do raised an exception
+│   ├── ChildOutOfMemoryError       it needed more memory than it may have, or than there is
+│   ├── ChildTimedOutError          it took longer than it may
+│   └── ChildCrashedError           a signal ended it, such as a segmentation fault
+├── NotPicklableError               what another process should do cannot be handed to it
+├── ConversionRefusedError          a converted model is not what a model has to be
 ├── NodeNeedsRestartError           the user's logic asks for a new process
 └── LoopError                       the loop could not do what we asked
     ├── LoopUnreachableError        no connection, or none within the time limit
@@ -193,6 +199,33 @@ class ModelRefusedError(NodeError):
 
 class ChildFailedError(NodeError):
     """A program that we started ended, or does not do its work."""
+
+    log_tail = ""
+    """What it printed last, where that is known."""
+
+
+class ChildRaisedError(ChildFailedError):
+    """What a process of its own was to do raised an exception."""
+
+
+class ChildOutOfMemoryError(ChildFailedError):
+    """A process needed more memory than it may have."""
+
+
+class ChildTimedOutError(ChildFailedError):
+    """A process took longer than it may."""
+
+
+class ChildCrashedError(ChildFailedError):
+    """A process was ended by a signal."""
+
+
+class NotPicklableError(NodeError):
+    """What another process should do cannot be handed to it."""
+
+
+class ConversionRefusedError(NodeError):
+    """The converted model is not what a model has to be."""
 
 
 class NodeNeedsRestartError(NodeError):

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from ..data_classes import SocketResponse, codec
 from ..errors import (
     BadModeError,
+    ConversionRefusedError,
     DeadlineError,
     DetectionFailedError,
     ForbiddenError,
@@ -50,6 +51,7 @@ STATUS: dict[type[NodeError], HTTPStatus] = {
     InsufficientMemoryError: HTTPStatus.INSUFFICIENT_STORAGE,
     DetectionFailedError: HTTPStatus.INTERNAL_SERVER_ERROR,
     ModelRefusedError: HTTPStatus.CONFLICT,
+    ConversionRefusedError: HTTPStatus.CONFLICT,
     LoopError: HTTPStatus.BAD_GATEWAY,
     NodeError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

@@ -14,12 +14,17 @@ from .threads import io_bound
 GRACE_S = 10.0
 """How long a program may take to end by itself before it is killed."""
 
+LONGEST_TAIL_BYTES = 64 * 1024
+
 
 class Command:
     """Starts a program and stops it, in two stages: it is asked to end, and after a while killed with its children.
 
     What it prints is added to `log_file`. The program is in a process group of its own, so that Ctrl-C reaches us only,
     and we stop it in order. Leaving the `async with` block stops it, too; stopping what does not run does nothing.
+
+    With `has_lifeline` its standard input comes to an end when we do, whatever ends us, so that it can end as well;
+    else there is nothing to read from it.
     """
 
     def __init__(
@@ -30,12 +35,14 @@ class Command:
         log_file: Path,
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
+        has_lifeline: bool = False,
     ) -> None:
         self.name = name
         self.arguments = list(arguments)
         self.log_file = log_file
         self._environment = environment
         self._folder = folder
+        self._input = asyncio.subprocess.PIPE if has_lifeline else asyncio.subprocess.DEVNULL
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Command:
@@ -66,7 +73,7 @@ class Command:
         with await io_bound(self.log_file.open, "ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self.arguments,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=self._input,
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,
                 env=self._environment,
@@ -95,10 +102,20 @@ class Command:
                 raise
         return await self._process.wait()
 
+    async def kill(self) -> int | None:
+        """Kill the program and what it has started, even if that outlived it. Its exit status, None if it never ran."""
+        if self._process is None:
+            return None
+        self._send(signal.SIGKILL, to_children=True)
+        return await self._process.wait()
+
     def log_tail(self, lines: int = 20) -> str:
-        """The last lines that the program printed."""
+        """The last lines that the program printed; of a long one, what is in the last 64 KB."""
         try:
-            text = self.log_file.read_text(errors="replace")
+            with self.log_file.open("rb") as log:
+                size_bytes = log.seek(0, os.SEEK_END)
+                log.seek(max(0, size_bytes - LONGEST_TAIL_BYTES))
+                text = log.read().decode(errors="replace")
         except FileNotFoundError:
             return ""
         return "\n".join(text.splitlines()[-lines:])
@@ -110,3 +127,8 @@ class Command:
                 os.killpg(self._process.pid, number)
             else:
                 self._process.send_signal(number)
+
+
+def environment_with(additions: Mapping[str, str] | None) -> dict[str, str]:
+    """Our own environment, with these variables added or replaced."""
+    return {**os.environ, **(additions or {})}
