@@ -159,10 +159,25 @@ class TrainerSettings(Group):
     idle_timeout_s: float = Field(
         default=0, ge=0, description="End the process after so many seconds without a training; `0`: never."
     )
-    training_slot_lock: str = Field(
-        default="",
+    training_slot_lock: Path | None = Field(
+        default=None,
         description="File that trainers on one GPU share, so that one trains at a time; its folder must exist.",
     )
+
+
+class AnnotatorSettings(Group):
+    """What an annotator keeps, and how long it waits for its tool."""
+
+    tool_hang_s: float = Field(
+        default=30,
+        gt=0,
+        description="An input for which the annotation tool takes longer than this many seconds fails.",
+    )
+    max_users: int = Field(
+        default=1000, gt=0, description="People whose history is kept; beyond it the one who has waited longest is out."
+    )
+    idle_s: float = Field(default=3600, gt=0, description="The history of a person is forgotten after so many seconds.")
+    max_images: int = Field(default=1000, gt=0, description="Images that an annotator keeps in its folder.")
 
 
 class LoopServerSettings(Group):
@@ -195,6 +210,7 @@ class Settings(Group):
     detector: DetectorSettings = DetectorSettings()
     outbox: OutboxSettings = OutboxSettings()
     trainer: TrainerSettings = TrainerSettings()
+    annotator: AnnotatorSettings = AnnotatorSettings()
     loop_server: LoopServerSettings = LoopServerSettings()
 
 
@@ -275,6 +291,10 @@ ENVIRONMENT = (
     Variable(name="INFERENCE_BATCH_SIZE", group="trainer", field="inference_batch_size"),
     Variable(name="TRAINER_IDLE_TIMEOUT_SEC", group="trainer", field="idle_timeout_s"),
     Variable(name="TRAINING_SLOT_LOCK", group="trainer", field="training_slot_lock"),
+    Variable(name="ANNOTATION_TOOL_HANG_S", group="annotator", field="tool_hang_s"),
+    Variable(name="ANNOTATION_IDLE_S", group="annotator", field="idle_s"),
+    Variable(name="MAX_ANNOTATION_USERS", group="annotator", field="max_users"),
+    Variable(name="MAX_ANNOTATION_IMAGES", group="annotator", field="max_images"),
     Variable(name="LOOP_DATA_FOLDER", group="loop_server", field="data_folder"),
     Variable(name="LOOP_DATABASE_URL", group="loop_server", field="database_url"),
     Variable(name="LOOP_REQUIRE_NODE_TOKEN", group="loop_server", field="require_node_token"),

@@ -58,7 +58,7 @@ VARIABLES: dict[str, tuple[str, str, Any]] = {
     "KEEP_OLD_TRAININGS": ("1", "trainer.keep_old_trainings", True),
     "INFERENCE_BATCH_SIZE": ("3", "trainer.inference_batch_size", 3),
     "TRAINER_IDLE_TIMEOUT_SEC": ("60", "trainer.idle_timeout_s", 60),
-    "TRAINING_SLOT_LOCK": ("/lock", "trainer.training_slot_lock", "/lock"),
+    "TRAINING_SLOT_LOCK": ("/lock", "trainer.training_slot_lock", Path("/lock")),
     "LOOP_DATA_FOLDER": ("/loop", "loop_server.data_folder", Path("/loop")),
     "LOOP_DATABASE_URL": ("sqlite://", "loop_server.database_url", "sqlite://"),
     "LOOP_GRACE_PERIOD": ("7", "loop_server.grace_period_days", 7),
