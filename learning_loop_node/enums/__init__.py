@@ -1,6 +1,7 @@
 """Fixed words of the protocol."""
 
 from .annotator import AnnotationEventType
+from .converter import ConversionState
 from .detector import Autoupload, OperationMode, OutboxMode, VersionMode
 from .general import CategoryType, NodeState
 from .images import ImageSet, ImageState
@@ -10,6 +11,7 @@ __all__ = [
     "AnnotationEventType",
     "Autoupload",
     "CategoryType",
+    "ConversionState",
     "ImageSet",
     "ImageState",
     "NodeState",

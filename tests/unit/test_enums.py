@@ -14,6 +14,7 @@ WORDS = {
     "ImageState": "Inbox=inbox Annotate=annotate Review=review Complete=complete Trash=trash",
     "ImageSet": "Train=train Val=val Test=test",
     "CategoryType": "Box=box Point=point Segmentation=segmentation Classification=classification",
+    "ConversionState": "Waiting=waiting Running=running Failed=failed Done=done",
     "NodeState": "Idle=idle Offline=offline Online=online Preparing=preparing Running=running Stopping=stopping "
     "Detecting=detecting Uploading=uploading",
     "AnnotationEventType": "LeftMouseDown=left_mouse_down RightMouseDown=right_mouse_down MouseMove=mouse_move "

@@ -14,15 +14,17 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from ...api.operation import Endpoint
+from ...enums import ConversionState
 from ...errors import InvalidRequestError, NotFoundError
 from ..access.rights import Right
 from ..loop import Loop
 from ..model_files import ModelFiles, complete_categories, file_names, keep_archive, unpacked
 from ..names import check_format, check_version, next_version
 from ..receiving.uploads import Part, read_json, received_parts
-from ..storage import models, projects
-from ..storage.tables import CategoryRow, ModelFormatRow, ModelRow, ProjectRow
+from ..storage import conversions, models, projects
+from ..storage.tables import CategoryRow, ConversionRow, ModelFormatRow, ModelRow, ProjectRow
 from ..wire.models import FormatFile, ModelRecord, Models, StoredModel
+from .conversions import conversion_record
 from .forms import MODEL_FORM
 from .projects import PROJECT
 
@@ -85,7 +87,8 @@ class ModelOperations:
             row = await projects.project_named(session, organization, project)
             found = await models.models_of(session, row.id)
             formats = await models.formats_of(session, found)
-        records = [_record(model, formats[model.id]) for model in found if formats[model.id]]
+            converted = await conversions.conversions_of(session, found)
+        records = [_record(model, formats[model.id], converted[model.id]) for model in found if formats[model.id]]
         return Models(models=[entry for entry in records if model_format is None or model_format in entry.formats])
 
     async def add(
@@ -215,6 +218,7 @@ class ModelOperations:
                     created=datetime.now(UTC),
                 )
             )
+            await conversions.finish(session, stored.id, model_format, datetime.now(UTC))
 
     async def _give_up(self, stored: ModelRow) -> None:
         async with self._loop.database.writing() as session:
@@ -253,7 +257,7 @@ def _information(
     return information | {"categories": complete_categories(given, known, project_id)}
 
 
-def _record(model: ModelRow, formats: Sequence[ModelFormatRow]) -> ModelRecord:
+def _record(model: ModelRow, formats: Sequence[ModelFormatRow], converted: Sequence[ConversionRow]) -> ModelRecord:
     return ModelRecord(
         id=model.id,
         version=model.version,
@@ -264,4 +268,5 @@ def _record(model: ModelRow, formats: Sequence[ModelFormatRow]) -> ModelRecord:
         archives={
             row.format: FormatFile(sha256=row.sha256, size_bytes=row.size_bytes, files=row.files) for row in formats
         },
+        problems=[conversion_record(row) for row in converted if row.state == ConversionState.Failed],
     )

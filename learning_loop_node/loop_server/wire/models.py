@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from .conversions import ConversionRecord
 from .ground import ShortText, Wire
 
 
@@ -21,13 +22,17 @@ class FormatFile(Wire):
 
 
 class ModelRecord(StoredModel):
-    """`formats` are the names, `archives` what there is to download for each of them."""
+    """`formats` are the names, `archives` what there is to download for each of them.
+
+    `problems` are the formats that converters could not give to the model, and why.
+    """
 
     host: str
     formats: list[str]
     created: str
     comment: str
     archives: dict[str, FormatFile]
+    problems: list[ConversionRecord]
 
 
 class Models(Wire):
