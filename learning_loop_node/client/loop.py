@@ -16,6 +16,7 @@ from .place import Place
 if TYPE_CHECKING:
     from .annotations import Annotations
     from .categories import Categories
+    from .conversions import Conversions
     from .events import Change
     from .images import Images
     from .projects import Projects
@@ -56,6 +57,13 @@ class LoopClient:
         from .categories import Categories
 
         return Categories(self._place)
+
+    @cached_property
+    def conversions(self) -> Conversions:
+        """What converters did with the models of this project."""
+        from .conversions import Conversions
+
+        return Conversions(self._place)
 
     @cached_property
     def images(self) -> Images:

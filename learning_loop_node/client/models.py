@@ -10,6 +10,7 @@ from typing import Any
 
 from ..data_classes.codec import from_dict
 from ..errors import InvalidRequestError
+from .conversions import ConversionEntry
 from .forms import form_of
 from .place import Place, entries_of, part_of_path
 from .transfer import Progress, Received, receive_file
@@ -20,8 +21,21 @@ SLOWEST_BYTES_PER_S = 50_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Archive:
+    """The zip with a model in one format."""
+
+    sha256: str | None = None
+    size_bytes: int | None = None
+    files: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ModelEntry:
-    """A model at the loop; `version` is None until the loop has given it one."""
+    """A model at the loop; `version` is None until the loop has given it one.
+
+    Our own loop tells more: `archives` by format, and `problems`, which are the formats that converters could not give
+    to the model. Of others, these are None.
+    """
 
     id: str
     version: str | None = None
@@ -29,6 +43,8 @@ class ModelEntry:
     host: str | None = None
     created: str | None = None
     comment: str | None = None
+    archives: dict[str, Archive] | None = None
+    problems: list[ConversionEntry] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
