@@ -25,6 +25,7 @@ from .operations import (
     deployment,
     detections,
     detectors,
+    evaluation,
     events,
     generator,
     health,
@@ -135,6 +136,7 @@ def endpoints_of(loop: Loop) -> list[Endpoint]:
         thumbnails,
         labelling,
         detections,
+        evaluation,  # before models: /models/compare is no model
         models,
         trainings,
         deployment,

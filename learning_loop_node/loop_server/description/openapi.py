@@ -36,6 +36,7 @@ PLACES = {
     "annotation_id": ("Id of an annotation.", "5c0e2d86-6f0a-4d7e-8a69-4a1c7b1f3b52"),
     "category_id": ("Id of a category.", "b85bbc35-0363-3beb-08e4-e0affb95b2bc"),
     "model_id": ("Id of a model.", "00000000-0000-0000-0000-000000000011"),
+    "model": ("Version or id of a model.", "1.3"),
     "model_format": ("Format of a model's files, such as `onnx`.", "onnx"),
     "training_number": ("Number of a training.", 1),
     "detector_id": ("The `uuid` of a detector.", "85ef1a58-308d-4c80-8931-43d1f752f4f9"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from fastapi import Depends
+from fastapi import Depends, Query
 from pydantic import TypeAdapter
 from starlette.requests import Request
 
@@ -16,7 +16,7 @@ from ..receiving.bodies import read_entries, read_json
 from ..storage import detections, projects
 from ..storage.images import KINDS
 from ..wire.detections import DetectionsOf
-from ..wire.ground import Done
+from ..wire.ground import Done, ShortText
 from .forms import json_body
 from .projects import PROJECT
 
@@ -52,8 +52,17 @@ class DetectionOperations:
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
 
-    async def receive(self, organization: str, project: str, request: Request) -> Done:
+    async def receive(
+        self,
+        organization: str,
+        project: str,
+        request: Request,
+        model: ShortText | None = Query(default=None, description="Version of the model that looked at all images."),
+    ) -> Done:
         """A list with one entry per image. What the models in an entry had found there before is replaced by it.
+
+        In an entry without detections the model that looked found nothing, which counts in its evaluation: it is the
+        one given, or the one that all other entries name.
 
         Nothing is kept if an image is not there. Of many detections some are kept at a time; should that be
         interrupted, send them again.
@@ -63,12 +72,19 @@ class DetectionOperations:
         entries = await read_entries("detections", await read_json(request, MAX_BYTES), _ENTRY, MAX_IMAGES)
         async with self._loop.database.reading() as session:
             await detections.refuse_unknown(session, row.id, entries)
+        looked = model or _only_model(entries)
         for some in _portions(entries):
             async with self._loop.database.writing() as session:
                 await projects.refuse_gone(session, row)
-                ids = await detections.replace(session, row.id, some)
+                ids = await detections.replace(session, row.id, some, looked)
             self._loop.changes.tell("images", organization, project, ids)
         return Done()
+
+
+def _only_model(entries: Iterable[DetectionsOf]) -> str | None:
+    """The model that all of these are from, None if there are none or several."""
+    names = {name for entry in entries for name in detections.models_in(entry)}
+    return names.pop() if len(names) == 1 else None
 
 
 def _portions(entries: Iterable[DetectionsOf]) -> Iterator[list[DetectionsOf]]:

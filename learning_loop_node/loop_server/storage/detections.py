@@ -13,7 +13,7 @@ from . import facets
 from .facets import FacetKind
 from .image_changes import images_named, refuse_deleted
 from .images import KINDS, category_ids, detections_of, insert_rows
-from .tables import DetectionRow, ImageRow
+from .tables import BlankRow, DetectionRow, ImageRow
 from .versions import refuse_missing
 
 
@@ -22,23 +22,27 @@ async def refuse_unknown(session: AsyncSession, project_id: str, entries: Sequen
     await _images_of(session, project_id, entries)
 
 
-async def replace(session: AsyncSession, project_id: str, entries: Sequence[DetectionsOf]) -> Sequence[str]:
+def models_in(entry: DetectionsOf) -> set[str]:
+    """The models that found something."""
+    return {finding.model_name for kind in KINDS for finding in getattr(entry, f"{kind}_detections")}
+
+
+async def replace(
+    session: AsyncSession, project_id: str, entries: Sequence[DetectionsOf], model: str | None = None
+) -> Sequence[str]:
     """Keep what models found, in place of what these had found in the same image before; the ids of the images.
 
-    This is no change of the image: a person who labels it meanwhile is not disturbed. Raises what `refuse_unknown`
-    raises.
+    Where an entry has nothing of `model`, that model looked and found nothing. This is no change of the image: a person
+    who labels it meanwhile is not disturbed. Raises what `refuse_unknown` raises.
     """
     images = await _images_of(session, project_id, entries)
-    former = {
-        (images[entry.image_id].number, finding.model_name)
-        for entry in entries
-        for kind in KINDS
-        for finding in getattr(entry, f"{kind}_detections")
-    }
-    for number, model in sorted(former):
-        await session.execute(
-            delete(DetectionRow).where(DetectionRow.image_number == number, DetectionRow.model_name == model)
-        )
+    named = [(images[entry.image_id].number, models_in(entry)) for entry in entries]
+    found = {(number, name) for number, names in named for name in names}
+    blank = {(number, model) for number, _ in named if model is not None} - found
+    for table in (DetectionRow, BlankRow):
+        for number, name in sorted(found | blank):
+            await session.execute(delete(table).where(table.image_number == number, table.model_name == name))
+    await insert_rows(session, BlankRow, [{"image_number": number, "model_name": name} for number, name in blank])
     names = await category_ids(session, project_id)
     rows = await io_bound(
         lambda: [row for entry in entries for row in detections_of(images[entry.image_id], entry, names)]

@@ -10,6 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ...errors import NotFoundError, RefusedError
 from .tables import ModelFormatRow, ModelRow
 
+TOLD = 10
+"""So many versions stand in the text of an error, the newest ones."""
+
 
 async def versions(session: AsyncSession, project_id: str) -> Sequence[str]:
     return (await session.scalars(select(ModelRow.version).where(ModelRow.project_id == project_id))).all()
@@ -42,6 +45,21 @@ async def model_by_version(session: AsyncSession, project_id: str, version: str)
     model = await session.scalar(query)
     if model is None:
         raise NotFoundError(f"there is no model with version {version} in this project")
+    return model
+
+
+async def model_named(session: AsyncSession, project_id: str, name: str) -> ModelRow:
+    """A model by its version or its id."""
+    query = select(ModelRow).where(
+        ModelRow.project_id == project_id, (ModelRow.version == name) | (ModelRow.id == name)
+    )
+    model = await session.scalar(query)
+    if model is None:
+        known = ", ".join(row.version for row in (await models_of(session, project_id))[-TOLD:])
+        raise NotFoundError(
+            f"there is no model {name} in this project; "
+            + (f"there are: {known}" if known else "learning-loop train, or models push, makes the first")
+        )
     return model
 
 
