@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import socketio
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..errors import ForbiddenError, InvalidRequestError, TooLargeError
+from ..errors import ForbiddenError, InvalidRequestError, NodeError, TooLargeError
 from .forms import read_body
 from .replies import error_reply
-from .sio import MAX_MESSAGE_BYTES, SOCKET_IO_PATH
+from .sio import SOCKET_IO_PATH
 
 logger = logging.getLogger(__name__)
 
 POLICY_VIOLATION = 1008
 
+Admit = Callable[[Scope], Awaitable[None]]
+
+
+async def admit_all(_scope: Scope) -> None:
+    """Let every client connect."""
+
 
 class SocketIoBeside:
     """Sends requests below `/ws/socket.io` to the Socket.IO server and all others to the HTTP application.
 
-    `check` may raise why a request is not served.
+    `check` may raise why an HTTP request is not served, `admit` why a request of Socket.IO is not.
     """
 
     def __init__(
-        self, http: ASGIApp, server: socketio.AsyncServer, check: Callable[[Scope], None] = lambda _scope: None
+        self,
+        http: ASGIApp,
+        server: socketio.AsyncServer,
+        check: Callable[[Scope], None] = lambda _scope: None,
+        *,
+        admit: Admit = admit_all,
     ) -> None:
         self._http = http
         self._server = server
         self._check = check
+        self._admit = admit
         self._events: Any = socketio.ASGIApp(server, socketio_path=SOCKET_IO_PATH)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,7 +55,13 @@ class SocketIoBeside:
                 await error_reply(error)(scope, receive, send)
                 return
             await self._http(scope, receive, send)
-        elif scope["type"] == "websocket":
+            return
+        try:
+            await self._admit(scope)
+        except NodeError as error:
+            await error_reply(error)(scope, receive, send)
+            return
+        if scope["type"] == "websocket":
             await self._talk(scope, receive, send)
         else:
             await self._poll(scope, receive, send)
@@ -62,10 +80,11 @@ class SocketIoBeside:
 
     async def _poll(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request of a client without websocket. Its body is read here, since engine.io knows no limit."""
+        max_bytes = self._server.eio.max_http_buffer_size
         try:
-            body = await read_body(Request(scope, receive), max_bytes=MAX_MESSAGE_BYTES)
+            body = await read_body(Request(scope, receive), max_bytes=max_bytes)
         except TooLargeError:
-            error = TooLargeError(f"a message has more than {MAX_MESSAGE_BYTES} bytes; send images as JPEG")
+            error = TooLargeError(f"a message has more than {max_bytes} bytes; send less at once, images as JPEG")
             await error_reply(error)(scope, receive, send)
             return
         except InvalidRequestError as error:

@@ -24,6 +24,7 @@ RESERVED = ("connect", "disconnect", "*")
 class EventPacket(Packet):  # type: ignore[misc]
     """A packet whose event, if it cannot be understood, becomes `MALFORMED` with the error that says why."""
 
+    max_attachments = MAX_ATTACHMENTS
     packet_type: int
     data: Any
     attachments: list[bytes]
@@ -45,10 +46,10 @@ class EventPacket(Packet):  # type: ignore[misc]
             self._flaw = InvalidRequestError(f"the event cannot be read: {error}")
             count = _attachments_of(encoded_packet) if self.packet_type == BINARY_EVENT else 0
             self.packet_type = BINARY_EVENT if count else EVENT
+        if count > self.max_attachments:
+            self._flaw = TooLargeError(f"the event has {count} attachments, the limit is {self.max_attachments}")
         if self.packet_type in (EVENT, BINARY_EVENT):
             self._flaw = self._flaw or _flaw_of(self.data)
-            if count > MAX_ATTACHMENTS:
-                self._flaw = TooLargeError(f"the event has {count} attachments, the limit is {MAX_ATTACHMENTS}")
             if count == 0:
                 self.packet_type = EVENT
                 self._give_flaw()
@@ -77,6 +78,12 @@ class EventPacket(Packet):  # type: ignore[misc]
     def _give_flaw(self) -> None:
         if self._flaw is not None:
             self.data = [MALFORMED, self._flaw]
+
+
+class PlainPacket(EventPacket):
+    """The same, for a server whose events have no attachments."""
+
+    max_attachments = 0
 
 
 def _attachments_of(encoded_packet: str | bytes) -> int:

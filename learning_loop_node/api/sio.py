@@ -62,13 +62,18 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         return answer_unknown(event)
 
 
-def make_server(origins: Origins | None = None) -> socketio.AsyncServer:
-    """A Socket.IO server that takes large frames. From a browser, only pages of these origins may connect."""
+def make_server(
+    origins: Origins | None = None,
+    *,
+    max_message_bytes: int = MAX_MESSAGE_BYTES,
+    packets: type[EventPacket] = EventPacket,
+) -> socketio.AsyncServer:
+    """A Socket.IO server that takes frames of this size. From a browser, only pages of these origins may connect."""
     return Server(
         async_mode="asgi",
-        max_http_buffer_size=MAX_MESSAGE_BYTES,
+        max_http_buffer_size=max_message_bytes,
         json=FastJson,
-        serializer=EventPacket,
+        serializer=packets,
         cors_allowed_origins=(origins or Origins()).allows_events,
         logger=library_logger("socketio.server"),
         engineio_logger=library_logger("engineio.server"),

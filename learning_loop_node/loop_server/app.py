@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
+from ..api.asgi import SocketIoBeside
 from ..api.docs_page import add_docs_page
 from ..api.front_page import add_front_page
 from ..api.operation import Endpoint
@@ -19,9 +22,11 @@ from ..settings import LoopServerSettings, Settings
 from .description.openapi import describe_loop, operation_id
 from .generated.demo_data import ensure_demo_data
 from .loop import Loop
+from .node_events import NodeEvent
 from .notice import Notice, log_notice
 from .operations import (
     categories,
+    conversions,
     deployment,
     detections,
     detectors,
@@ -37,8 +42,10 @@ from .operations import (
     me,
     metrics,
     models,
+    nodes,
     novelty,
     projects,
+    short_uploads,
     thumbnails,
     tokens,
     trainings,
@@ -71,6 +78,7 @@ TAGS = [
     },
     {"name": "models", "description": "One model per version, each in one or several formats."},
     {"name": "deployment", "description": "Which model the detectors of a project should run, and how they are."},
+    {"name": "nodes", "description": "Trainers, annotators and converters that are connected now."},
     {"name": "projects", "description": "Projects and their categories."},
     {"name": "detectors", "description": "How the detectors of a project are."},
     {"name": "events", "description": "Notices of changes, as they happen."},
@@ -87,7 +95,7 @@ def create_app(settings: Settings | LoopServerSettings, *, tell: Callable[[Notic
     `tell` gets what the operator has to know, once it is open; by default it is logged.
     """
     loop = Loop(settings.loop_server if isinstance(settings, Settings) else settings)
-    termination = Termination(before_stop=loop.changes.aclose)  # else it would wait for those who listen
+    termination = Termination(before_stop=loop.let_go)  # else it would wait for those who listen
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -103,7 +111,8 @@ def create_app(settings: Settings | LoopServerSettings, *, tell: Callable[[Notic
         finally:
             await termination.close()
 
-    app = FastAPI(
+    app = LoopApplication(
+        loop,
         title="Learning Loop",
         description=DESCRIPTION,
         version=version("learning-loop-node"),
@@ -114,17 +123,29 @@ def create_app(settings: Settings | LoopServerSettings, *, tell: Callable[[Notic
         generate_unique_id_function=operation_id,
         lifespan=lifespan,
     )
-    app.state.loop = loop
     endpoints = endpoints_of(loop)
-    streaming = [(endpoint.method, endpoint.path) for endpoint in endpoints if endpoint.streams]
-    app.add_middleware(LimitedBodies, streaming=streaming)
+    app.add_middleware(LimitedBodies, endpoints=endpoints)
     app.add_middleware(CountedRequests, requests=loop.requests)  # around all others
     add_error_replies(app)
     add_front_page(app, "A self-hosted loop for computer vision", ADDRESSES)
     add_endpoints(app, endpoints)
     describe_loop(app, loop, endpoints)
     add_docs_page(app)
+    loop.connections.answer(events_of(loop))
     return app
+
+
+class LoopApplication(FastAPI):
+    """What the loop answers over HTTP, and beside it the Socket.IO server for nodes."""
+
+    def __init__(self, loop: Loop, **options: Any) -> None:
+        super().__init__(**options)
+        self.state.loop = loop
+        connections = loop.connections
+        self._application = SocketIoBeside(super().__call__, connections.server, admit=connections.admit)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._application(scope, receive, send)
 
 
 def endpoints_of(loop: Loop) -> list[Endpoint]:
@@ -138,9 +159,11 @@ def endpoints_of(loop: Loop) -> list[Endpoint]:
         detections,
         evaluation,  # before models: /models/compare is no model
         models,
+        conversions,
         trainings,
         deployment,
         detectors,
+        nodes,
         novelty,
         projects,
         generator,
@@ -153,4 +176,11 @@ def endpoints_of(loop: Loop) -> list[Endpoint]:
         tokens,
         me,
     )
-    return [endpoint for resource in resources for endpoint in resource.endpoints(loop)]
+    found = [endpoint for resource in resources for endpoint in resource.endpoints(loop)]
+    return [*found, *short_uploads.endpoints(loop, found)]
+
+
+def events_of(loop: Loop) -> list[NodeEvent]:
+    """Everything that nodes tell the loop, or ask it, over Socket.IO."""
+    resources = (nodes,)
+    return [event for resource in resources for event in resource.events(loop)]

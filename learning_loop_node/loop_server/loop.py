@@ -17,6 +17,7 @@ from ..runtime.threads import io_bound
 from ..settings import LoopServerSettings
 from .access.auth import Auth
 from .changes import Changes
+from .connections import Connections
 from .notice import Notice, notice_of
 from .receiving.arrivals import Arrivals
 from .storage import models
@@ -54,7 +55,9 @@ class Loop:
         self.arrivals = Arrivals()
         self.requests = Requests()
         self.census = Census(self.database, self.folder, self.folder / "blobs")
-        self.auth = Auth(settings, self.database, on_revision=self.changes.wake)
+        self.auth = Auth(settings, self.database, on_revision=self._look_who_may)
+        self.connections = Connections(self.auth)
+        self.nodes = self.connections.nodes
         self.metrics = Metrics()
         self.metrics.add(loop_metrics(self))
 
@@ -74,6 +77,7 @@ class Loop:
                 await models.forget_unfinished(session)
             stack.push_async_callback(self._note_last_uses)
             stack.push_async_callback(self.changes.aclose)
+            stack.push_async_callback(self.connections.shutdown)
             yield notice_of(self.settings, await self.auth.open())
 
     def services(self) -> Iterable[Service]:
@@ -85,7 +89,17 @@ class Loop:
             Periodic("orphaned contents", self.cleaning.remove_orphans, interval_s=DAILY_S, longest_s=DAILY_S),
             Periodic("unused facets", self.cleaning.remove_unused_facets, interval_s=DAILY_S, longest_s=DAILY_S),
             Periodic("uses of tokens", self.auth.keep_uses, interval_s=USES_S, longest_s=CLEAN_S),
+            self.connections,
         )
+
+    async def let_go(self) -> None:
+        """End what lasts, so that a stop has not to wait for it: streams of changes, connections of nodes."""
+        await self.changes.aclose()
+        await self.connections.aclose()
+
+    def _look_who_may(self) -> None:
+        self.changes.wake()
+        self.connections.wake()
 
     async def _note_last_uses(self) -> None:
         with suppress(NodeError):

@@ -57,6 +57,7 @@ ENDPOINTS: Mapping[str, str] = {
     "GET /api/me": "ask",
     "PUT /api/me/password": "ask",
     "GET /api/events": "ask",
+    "GET /api/nodes": "ask",
     "GET /api/tokens": "ask",
     "POST /api/tokens": "ask",
     "DELETE /api/tokens/{token_id}": "ask",

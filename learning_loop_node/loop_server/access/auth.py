@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from ...errors import ForbiddenError, NodeError, NotAuthenticatedError, SettingError
 from ...runtime.clock import Clock, SystemClock
@@ -191,8 +191,8 @@ class Auth:
         """The right that a check made by `needs` asks for; None if it is no such check."""
         return next((right for right, check in self._checks.items() if check is access), None)
 
-    async def who_makes(self, request: Request) -> Caller:
-        """Who makes this request, as the database says now; without a valid session one is nobody."""
+    async def who_makes(self, request: HTTPConnection) -> Caller:
+        """Who makes this request or connection, as the database says now; without a valid session one is nobody."""
         if self._settings.open:
             refuse_strangers(request)
             return ANYBODY
@@ -292,7 +292,7 @@ def _caller_with(token: KnownToken, roles: dict[str, Role]) -> Caller:
     return Caller(row.name, Role.USER, {organization: Role.NODE}, token_id=row.id, project=node_project)
 
 
-def _secret_of(request: Request) -> tuple[str, bool]:
+def _secret_of(request: HTTPConnection) -> tuple[str, bool]:
     """What the caller shows, and whether as bearer token."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import ipaddress
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from ...errors import ForbiddenError
 
 
 def refuse_foreign_pages(request: Request) -> None:
     """A page of another site, open in somebody's browser, changes nothing here."""
-    if request.method in ("GET", "HEAD", "OPTIONS"):
-        return
-    site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
+    if request.method not in ("GET", "HEAD", "OPTIONS"):
+        refuse_foreign_connections(request)
+
+
+def refuse_foreign_connections(connection: HTTPConnection) -> None:
+    """A page of another site does not even connect, where a connection can do all that its login may."""
+    site = connection.headers.get("sec-fetch-site")
+    origin = connection.headers.get("origin")
     if site is not None:
         is_foreign = site not in ("same-origin", "none")
     else:
-        is_foreign = origin is not None and origin.partition("://")[2] != request.headers.get("host")
+        is_foreign = origin is not None and origin.partition("://")[2] != connection.headers.get("host")
     if is_foreign:
         raise ForbiddenError(f"requests from pages of another origin ({origin}) are refused")
 
 
-def refuse_strangers(request: Request) -> None:
+def refuse_strangers(request: HTTPConnection) -> None:
     """Without login, only this machine may come, and only by its own name: a page elsewhere may have another one."""
     if request.client is not None and not is_loopback(request.client.host):
         raise ForbiddenError("this loop is open without login and answers on its own machine only")

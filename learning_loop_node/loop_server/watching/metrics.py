@@ -17,7 +17,13 @@ REFUSALS = ("401", "403", "422", "429")
 
 
 def loop_metrics(loop: Loop) -> list[Metric]:
-    return [package_metric(PREFIX + "info"), *_of_requests(loop), *_of_images(loop), *_of_the_store(loop)]
+    return [
+        package_metric(PREFIX + "info"),
+        *_of_requests(loop),
+        *_of_nodes(loop),
+        *_of_images(loop),
+        *_of_the_store(loop),
+    ]
 
 
 def _of_requests(loop: Loop) -> list[Metric]:
@@ -34,6 +40,25 @@ def _of_requests(loop: Loop) -> list[Metric]:
         _gauge("requests_in_progress", "Requests and streams that are open now", lambda: loop.requests.in_progress),
         _gauge("event_subscribers", "Who listens to changes now", lambda: loop.changes.listener_count),
         _counter("logins_refused_total", "Logins refused", lambda: _refused_logins(traffic)),
+    ]
+
+
+def _of_nodes(loop: Loop) -> list[Metric]:
+    connections = loop.connections
+    return [
+        _gauge("nodes", "Socket.IO connections that are open now", connections.nodes.counts, "kind"),
+        _counter("connections_refused_total", "Socket.IO requests refused", lambda: connections.refused),
+        _counter(
+            "node_events_total",
+            "Events of nodes answered",
+            lambda: {
+                (event, outcome): count
+                for (event, _), recorder in connections.traffic.used().items()
+                for outcome, count in recorder.outcomes.items()
+            },
+            "event",
+            "outcome",
+        ),
     ]
 
 

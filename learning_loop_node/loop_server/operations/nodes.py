@@ -1,0 +1,93 @@
+"""Nodes that are connected over Socket.IO, and what they say about themselves."""
+
+from __future__ import annotations
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from ...api.operation import Endpoint
+from ..access.auth import caller_of
+from ..access.rights import Caller, Right
+from ..loop import Loop
+from ..node_events import NodeEvent
+from ..nodes import ConnectedNode, NodeKind
+from ..wire.nodes import AnnotatorReport, ConnectedNodes, NodeRecord, NodeReport, TrainerReport
+
+KINDS = (NodeKind.TRAINER, NodeKind.ANNOTATION_NODE, NodeKind.CONVERTER, NodeKind.LEGACY)
+
+
+def endpoints(loop: Loop) -> list[Endpoint]:
+    operations = NodeOperations(loop)
+    return [
+        Endpoint(
+            method="GET",
+            path="/api/nodes",
+            run=operations.list,
+            access=[Depends(loop.auth.needs(Right.ASK))],
+            options={"tags": ["nodes"], "summary": "The nodes that are connected"},
+        )
+    ]
+
+
+def events(loop: Loop) -> list[NodeEvent]:
+    operations = NodeOperations(loop)
+    return [
+        NodeEvent(name="update_trainer", arguments=[TrainerReport], run=operations.hear_trainer, is_of_legacy=True),
+        NodeEvent(name="update_annotation_node", arguments=[AnnotatorReport], run=operations.hear),
+        NodeEvent(name="update_converter", arguments=[NodeReport], run=operations.hear),
+    ]
+
+
+class NodeOperations:
+    """Hears how nodes are, and tells it."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+
+    async def list(self, request: Request) -> ConnectedNodes:
+        """Trainers, annotators and converters that work for an organization in which one may look at projects."""
+        caller = caller_of(request)
+        found = [node for kind in KINDS for node in self._loop.nodes.of_kind(kind) if _is_seen(node, caller)]
+        return ConnectedNodes(nodes=[_record(node, caller) for node in found])
+
+    async def hear(self, node: ConnectedNode, report: NodeReport) -> None:
+        """Keep what a node says, as long as it is connected."""
+        if node.kind is NodeKind.PERSON:
+            node.kind = NodeKind.LEGACY
+        node.id, node.name, node.status = report.id, report.name, report.model_dump(mode="json")
+
+    async def hear_trainer(self, node: ConnectedNode, report: TrainerReport) -> None:
+        await self.hear(node, report)
+
+
+def _is_seen(node: ConnectedNode, caller: Caller) -> bool:
+    """Whether a node works for somebody: its login may change something where they may look."""
+    if caller.may(Right.READ, None):
+        return True
+    return any(
+        caller.may(Right.READ, organization, caller.project) and node.caller.may(Right.LABEL, organization)
+        for organization in caller.roles
+    )
+
+
+def _record(node: ConnectedNode, caller: Caller) -> NodeRecord:
+    status = dict(node.status)
+    place = status.get("context")
+    is_told = place is None or caller.may(Right.READ, place["organization"], place["project"])
+    return NodeRecord.model_validate(
+        {
+            "id": node.id,
+            "kind": node.kind,
+            "name": node.name,
+            "state": node.state,
+            "progress": status.get("progress"),
+            "errors": (status.get("errors") or {}) if is_told else {},
+            "architecture": status.get("architecture"),
+            "pretrained_models": status.get("pretrained_models") or [],
+            "capabilities": status.get("capabilities") or [],
+            "context": place if is_told else None,
+            "uptime": status.get("uptime"),
+            "connected_since": node.since.isoformat(),
+            "user": node.caller.author,
+        }
+    )
