@@ -7,7 +7,8 @@ NodeError
 │   ├── BadModeError                a mode that does not exist (answered like 0.27 does)
 │   ├── ArchiveRefusedError         an archive that we do not unpack
 │   ├── DatasetError                a data set that cannot be read or written, or that a format cannot hold
-│   └── SettingError                a setting has a value that cannot be used
+│   ├── SettingError                a setting has a value that cannot be used
+│   └── UnfitTrainingError          a training cannot be done as it was asked for
 ├── TooLargeError                   body, image or archive above a limit
 ├── NotAuthenticatedError           login or token is missing or wrong
 ├── ForbiddenError                  logged in, but not allowed
@@ -26,6 +27,8 @@ NodeError
 ├── StorageFullError                no room on the disk, or the disk refuses to keep the data
 ├── InsufficientMemoryError         not even the smallest batch of a training fits into memory
 ├── DetectionFailedError            the detector logic raised, or returned numbers that make no sense
+├── ToolFailedError                 the annotation tool raised, or returned what is no output of a tool
+│   └── ToolTimedOutError           it did not answer in time
 ├── ModelRefusedError               a model cannot be built, or its files are not what was announced
 ├── MissingExtraError               a library is not installed that only a part of the package needs
 ├── ChildFailedError                a program that we started ended, or does not do its work
@@ -103,6 +106,10 @@ class DatasetError(InvalidRequestError):
 
 class SettingError(InvalidRequestError, ValueError):
     """A setting has a value that cannot be used."""
+
+
+class UnfitTrainingError(InvalidRequestError, ValueError):
+    """The training cannot be done as it was asked for."""
 
 
 class TooLargeError(NodeError):
@@ -191,6 +198,14 @@ class InsufficientMemoryError(NodeError, RuntimeError):
 
 class DetectionFailedError(NodeError):
     """The detector logic failed on this image."""
+
+
+class ToolFailedError(NodeError):
+    """The annotation tool failed on this input."""
+
+
+class ToolTimedOutError(ToolFailedError):
+    """The annotation tool did not answer in time."""
 
 
 class ModelRefusedError(NodeError):

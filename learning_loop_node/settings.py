@@ -174,7 +174,9 @@ class AnnotatorSettings(Group):
         description="An input for which the annotation tool takes longer than this many seconds fails.",
     )
     max_users: int = Field(
-        default=1000, gt=0, description="People whose history is kept; beyond it the one who has waited longest is out."
+        default=1000,
+        gt=0,
+        description="People whose history is kept; one more takes the place of the one idle longest.",
     )
     idle_s: float = Field(default=3600, gt=0, description="The history of a person is forgotten after so many seconds.")
     max_images: int = Field(default=1000, gt=0, description="Images that an annotator keeps in its folder.")

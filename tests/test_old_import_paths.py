@@ -49,6 +49,9 @@ KEPT_PATHS = {
     "_Initializing _Updating _unwrap_detector",
     "detector.outbox": "Outbox",
     "trainer.trainer_node": "TrainerNode",
+    "annotation": "",
+    "annotation.annotator_logic": "AnnotatorLogic",
+    "annotation.annotator_node": "AnnotatorNode",
     "data_classes.annotations": "BoxAnnotation PointAnnotation ClassificationAnnotation",
 }
 PARAMETERS = {
@@ -95,6 +98,16 @@ PARAMETERS = {
     "node.Node": "name *uuid *node_type *needs_login *needs_sio",
     "detector.detector_node.DetectorNode": "name detector_factory uuid use_backdoor_controls",
     "detector.outbox.Outbox": "",
+    "annotation.annotator_logic.AnnotatorLogic": "",
+    "annotation.annotator_logic.AnnotatorLogic.init": "self node",
+    "annotation.annotator_logic.AnnotatorLogic.handle_user_input": "self user_input history",
+    "annotation.annotator_logic.AnnotatorLogic.create_empty_history": "self",
+    "annotation.annotator_logic.AnnotatorLogic.logout_user": "self sid",
+    "annotation.annotator_node.AnnotatorNode": "name annotator_logic uuid",
+    "annotation.annotator_node.AnnotatorNode.get_history": "self frontend_id",
+    "annotation.annotator_node.AnnotatorNode.reset_history": "self frontend_id",
+    "annotation.annotator_node.AnnotatorNode.send_status": "self",
+    "annotation.annotator_node.AnnotatorNode.download_image": "self context uuid",
     "trainer.trainer_node.TrainerNode": "name trainer_logic uuid use_backdoor_controls",
 }
 PACKAGE = Path(__file__).parent.parent / "learning_loop_node"

@@ -41,6 +41,8 @@ STATUSES = {
     "DeadlineError": 504,
     "StorageFullError": 507,
     "DetectionFailedError": 500,
+    "ToolFailedError": 502,
+    "ToolTimedOutError": 504,
     "ModelRefusedError": 409,
     "LoopError": 502,
     "LoopUnreachableError": 502,

@@ -30,6 +30,8 @@ from ..errors import (
     RefusedError,
     StorageFullError,
     TooLargeError,
+    ToolFailedError,
+    ToolTimedOutError,
     UnavailableError,
 )
 from .field_texts import field_text
@@ -50,6 +52,8 @@ STATUS: dict[type[NodeError], HTTPStatus] = {
     StorageFullError: HTTPStatus.INSUFFICIENT_STORAGE,
     InsufficientMemoryError: HTTPStatus.INSUFFICIENT_STORAGE,
     DetectionFailedError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    ToolFailedError: HTTPStatus.BAD_GATEWAY,
+    ToolTimedOutError: HTTPStatus.GATEWAY_TIMEOUT,
     ModelRefusedError: HTTPStatus.CONFLICT,
     ConversionRefusedError: HTTPStatus.CONFLICT,
     LoopError: HTTPStatus.BAD_GATEWAY,
