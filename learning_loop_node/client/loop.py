@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .annotations import Annotations
     from .categories import Categories
     from .conversions import Conversions
+    from .evaluation import Evaluations
     from .events import Change
     from .images import Images
     from .projects import Projects
@@ -78,6 +79,13 @@ class LoopClient:
         from .annotations import Annotations
 
         return Annotations(self._place)
+
+    @cached_property
+    def evaluations(self) -> Evaluations:
+        """How good the models of this project are."""
+        from .evaluation import Evaluations
+
+        return Evaluations(self._place)
 
     @cached_property
     def users(self) -> Users:

@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from learning_loop_node.errors import TooLargeError
+from learning_loop_node.client.evaluation import Demand
+from learning_loop_node.client.http import LoopHttp
+from learning_loop_node.client.loop import LoopClient
+from learning_loop_node.errors import NotFoundError, TooLargeError
 from learning_loop_node.loop_server.storage import evaluation, models, projects
 from learning_loop_node.loop_server.storage.evaluation import Question
 from learning_loop_node.loop_server.storage.tables import TrainingRow
+from learning_loop_node.settings import LoopSettings
 from tests.builders import jpeg
 from tests.loop import ORGANIZATION, PROJECT, P, RunningLoop, running_loop
 
@@ -62,6 +67,11 @@ async def detect(
         for id_ in dict.fromkeys([*faces, *eyes])
     ]
     await loop.json("POST", f"{P}/detections", json=entries, params={"model": looked} if looked else {})
+
+
+def loop_settings(loop: RunningLoop) -> LoopSettings:
+    login = {"username": loop.username, "password": SecretStr(loop.password)}
+    return LoopSettings(host=loop.host, organization=ORGANIZATION, project=PROJECT, **login)
 
 
 async def evaluate(loop: RunningLoop, model: str = "1.0", **parameters: Any) -> Any:
@@ -307,3 +317,20 @@ async def test_a_finished_training_has_looked_at_what_was_there(loop: RunningLoo
         session.add(TrainingRow(id="t", project_id=row.id, model_id=model["id"], created=datetime.now(UTC), **training))
     images = (await evaluate(loop, "2.0"))["images"]
     assert (images["in_set"], images["looked_at"], images["without_detections"]) == (5, looked_at, looked_at - 1)
+
+
+async def test_the_client_asks_the_same(loop: RunningLoop):
+    await detect(loop, "1.0", {"a": [FACE], "b": [FACE], "c": []}, {"a": [EYE]})
+    await detect(loop, "1.1", {"a": [FACE], "b": []})
+    async with LoopHttp(loop_settings(loop)) as http:
+        evaluations = LoopClient(http).evaluations
+        score = await evaluations.of("1.0", Demand(min_overlap=0.9))
+        assert (score.images.compared, score.total.tp, score.categories[1].f1) == (3, 3, 0.5)
+        compared = await evaluations.compare(["1.0", "1.1"])
+        assert ([entry.version for entry in compared.models], compared.best) == (["1.0", "1.1"], "1.0")
+        assert (compared.models[1].macro_f1, compared.models[1].images.compared) == (pytest.approx(1 / 3), 2)
+        listed = [entry async for entry in evaluations.detections("1.0", page_size=1)]
+        assert [(entry["image_id"], len(entry["point_detections"])) for entry in listed] == [("a", 1), ("b", 0)]
+        assert (await evaluations.detections_in("1.1", "b"))["box_detections"] == []
+        with pytest.raises(NotFoundError, match=r"there are: 1\.0, 1\.1"):
+            await evaluations.of("9.9")
