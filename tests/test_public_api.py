@@ -43,10 +43,3 @@ def test_import_loads_nothing_and_configures_nothing():
         "assert threading.active_count() == 1\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
-
-
-def test_trainer_node_says_that_trainings_come_later():
-    from learning_loop_node.errors import RefusedError
-
-    with pytest.raises(RefusedError, match=r"'night shift' cannot be made: trainings come with a later version"):
-        learning_loop_node.TrainerNode("night shift", trainer_logic=None)

@@ -31,6 +31,8 @@ class Executor:
         self.log_file_path = str(Path(self.path) / log_name)
         self._note = Path(self.path) / f".{Path(log_name).stem}.process"
         self._command: Command | None = None
+        self.was_stopped = False
+        """Whether we have asked the program to end."""
         Path(self.path).mkdir(parents=True, exist_ok=True)
 
     async def start(self, cmd: str, env: Mapping[str, str] | None = None) -> None:
@@ -49,7 +51,7 @@ class Executor:
             folder=Path(self.path),
         )
         await command.start()
-        self._command = command
+        self._command, self.was_stopped = command, False
         assert command.process_id is not None
         await io_bound(note_leader, command.process_id, self._note)
 
@@ -64,6 +66,7 @@ class Executor:
     def terminate(self) -> None:
         """Ask the program and all that it has started to end, without waiting."""
         if self.is_running():
+            self.was_stopped = True
             self._group.send(signal.SIGTERM)
 
     async def wait(self) -> int | None:
@@ -78,6 +81,7 @@ class Executor:
         """End the program and all that it has started: ask, and kill after the grace. Its status, None if none ran."""
         if self._command is None:
             return None
+        self.was_stopped = self.was_stopped or self.is_running()
         await self._group.end(grace_s)
         return await self._command.wait()
 

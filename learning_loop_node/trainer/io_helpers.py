@@ -1,4 +1,4 @@
-"""Old path of `training_store`, and of the settings of a trainer."""
+"""What a trainer reads from its environment, and the old path of `training_store`."""
 
 from __future__ import annotations
 

@@ -1,0 +1,54 @@
+"""What the loop can ask of a trainer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..api.operation import Nothing, Operation
+from ..runtime import loose_tasks
+
+if TYPE_CHECKING:
+    from .trainer_node import TrainerNode
+
+
+@dataclass(frozen=True, slots=True)
+class BeginTraining:
+    """Where, and what: see `Training`."""
+
+    organization: str
+    project: str
+    details: dict[str, Any]
+
+
+def trainer_operations(node: TrainerNode) -> list[Operation[Any, Any]]:
+    logic = node.trainer_logic
+
+    async def begin(asked: BeginTraining) -> bool:
+        await logic.begin_training(asked.organization, asked.project, asked.details)
+        return True
+
+    async def stop(_: Nothing) -> bool:
+        loose_tasks.start(logic.stop(), name="stop training")  # the program may take a while to end
+        return True
+
+    async def abort(_: Nothing) -> bool:
+        loose_tasks.start(logic.abort(), name="abort training")
+        return True
+
+    return [
+        Operation(
+            request=BeginTraining,
+            run=begin,
+            summary="Start a training; refused while there is one, or while another trainer uses the GPU",
+            event="begin_training",
+            read_event=BeginTraining,
+        ),
+        Operation(
+            request=Nothing,
+            run=stop,
+            summary="End a training that runs, with the best model so far",
+            event="stop_training",
+        ),
+        Operation(request=Nothing, run=abort, summary="Discard the training", event="abort_training"),
+    ]

@@ -1,0 +1,153 @@
+"""Takes a training through its steps: saves where it rests, tries again what failed, ends what cannot go on."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from ..client.failures import status_of_refusal
+from ..enums import TrainerState
+from ..errors import (
+    ChildFailedError,
+    CriticalError,
+    InsufficientMemoryError,
+    InvalidRequestError,
+    NodeError,
+    NodeNeedsRestartError,
+    NotFoundError,
+    RefusedError,
+    StorageFullError,
+)
+from ..runtime.threads import io_bound
+from .steps import step_at
+
+if TYPE_CHECKING:
+    from .trainer_logic_generic import TrainerLogicGeneric
+
+logger = logging.getLogger(__name__)
+
+FIRST_WAIT_S = 5.0
+LONGEST_WAIT_S = 300.0
+SHOWN_S = 0.1
+"""So long each state can be seen at least, by tests and by whoever watches."""
+
+TRIES_WITHOUT_HOPE = 3
+TRIES_WITH_SOME_HOPE = 10
+MEANWHILE_OVER = (408, 425, 429)
+"""Statuses of a refusal that another try may not meet."""
+
+
+class TrainingRun:
+    """The steps of one trainer's trainings, one after the other.
+
+    A step that fails is tried again after 5, 10, 20 … 300 s. What the loop or the disk keeps it from is tried for
+    ever; what will hardly change, a few times; a `CriticalError`, never. Then the training ends without a result.
+    """
+
+    def __init__(self, logic: TrainerLogicGeneric) -> None:
+        self._logic = logic
+        self._failures: Counter[str] = Counter()
+
+    def forget_failures(self, error_key: str | None = None) -> None:
+        """Of this step, or of all: the next failure counts as the first one."""
+        if error_key is None:
+            self._failures.clear()
+        else:
+            self._failures.pop(error_key, None)
+
+    async def run(self) -> None:
+        """Go through the steps, from where the training is, until there is no training any more."""
+        while self._logic._training is not None:
+            await step_at(self._logic._training.training_state).run(self._logic)
+            await self._logic.clock.sleep(SHOWN_S)
+
+    async def perform(
+        self,
+        error_key: str,
+        state_during: TrainerState,
+        state_after: TrainerState,
+        action: Callable[[], Coroutine[Any, Any, Any]],
+        reset_early: bool = False,
+    ) -> None:
+        """Try one step. Afterwards the training is in the state after it, in the one before, or ready for clean-up.
+
+        Only where it rests it is saved. Its error goes with the success, with `reset_early` as soon as it is tried.
+        """
+        logic, training = self._logic, self._logic.training
+        if count := self._failures[error_key]:
+            await logic.clock.sleep(min(FIRST_WAIT_S * 2 ** (count - 1), LONGEST_WAIT_S))
+        await logic.clock.sleep(SHOWN_S)
+        state_before = training.training_state
+        if reset_early:
+            logic.errors.reset(error_key)
+        self._enter(state_during)
+        await logic.clock.sleep(SHOWN_S)
+        try:
+            await action()
+            training.training_state = state_after
+            await io_bound(logic.last_training_io.save, training)
+        except NodeNeedsRestartError as error:
+            training.training_state = state_before
+            logic.errors.set(error_key, str(error))
+            raise
+        except Exception as error:
+            self._fail(error_key, error, state_before)
+        else:
+            self._failures.pop(error_key, None)
+            logic.errors.reset(error_key)
+            logger.info("%s: done, %s", error_key, state_after.value)
+            logic._tell_change()
+
+    def _fail(self, error_key: str, error: Exception, state_before: str) -> None:
+        self._failures[error_key] += 1
+        count, most = self._failures[error_key], most_tries(error)
+        text = str(error) or type(error).__name__
+        if most is not None and count >= most:
+            if most > 1:
+                text = f"given up after {count} tries: {text}"
+            logger.error("%s: the training cannot go on: %s", error_key, text, exc_info=_traceback_of(error))
+            self._give_up(error_key, text)
+        else:
+            logger.warning(
+                "%s failed (try %d), trying again: %s", error_key, count, text, exc_info=_traceback_of(error)
+            )
+            self._logic.errors.set(error_key, text)
+            self._enter(state_before)
+
+    def _give_up(self, error_key: str, text: str) -> None:
+        logic = self._logic
+        logic.errors.set(error_key, text)
+        self._enter(TrainerState.ReadyForCleanup)
+        try:
+            logic.active_training_io.save_failure(error_key, text)
+            logic.last_training_io.save(logic.training)
+        except StorageFullError as error:
+            logger.error("%s", error)
+
+    def _enter(self, state: str) -> None:
+        self._logic.training.training_state = state
+        self._logic._tell_change()
+
+
+def most_tries(error: Exception) -> int | None:
+    """How often in a row a step may end with such an error; None for as often as it takes."""
+    match error:
+        case CriticalError():
+            return 1
+        case InsufficientMemoryError():
+            return TRIES_WITH_SOME_HOPE
+        case ChildFailedError() | RefusedError() | InvalidRequestError() | NotFoundError():
+            return TRIES_WITHOUT_HOPE
+        case NodeError():
+            status = status_of_refusal(error)
+            is_final = status is not None and 400 <= status < 500 and status not in (401, 403, *MEANWHILE_OVER)
+            return TRIES_WITHOUT_HOPE if is_final else None
+        case _:
+            return TRIES_WITH_SOME_HOPE
+
+
+def _traceback_of(error: Exception) -> Exception | None:
+    """Ours say what is wrong; of others, where they come from helps."""
+    return None if isinstance(error, NodeError) else error
