@@ -10,14 +10,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .converter.converter_logic import ConverterLogic
+    from .converter.converter_node import ConverterNode
     from .detector.detector_logic import DetectorLogic, DetectorLogicFactory
     from .detector.detector_node import DetectorNode
     from .settings import GLOBALS
     from .trainer.trainer_node import TrainerNode
 
-__all__ = ["GLOBALS", "DetectorLogic", "DetectorLogicFactory", "DetectorNode", "TrainerNode"]
+__all__ = [
+    "GLOBALS",
+    "ConverterLogic",
+    "ConverterNode",
+    "DetectorLogic",
+    "DetectorLogicFactory",
+    "DetectorNode",
+    "TrainerNode",
+]
 
 _HOMES = {
+    "ConverterLogic": ".converter.converter_logic",
+    "ConverterNode": ".converter.converter_node",
     "TrainerNode": ".trainer.trainer_node",
     "DetectorNode": ".detector.detector_node",
     "DetectorLogic": ".detector.detector_logic",

@@ -182,6 +182,22 @@ class AnnotatorSettings(Group):
     max_images: int = Field(default=1000, gt=0, description="Images that an annotator keeps in its folder.")
 
 
+class ConverterSettings(Group):
+    """How a converter node looks for models, and what a conversion may take."""
+
+    interval_s: float = Field(
+        default=60, gt=0, description="Seconds after which a converter looks for models; our own loop tells it sooner."
+    )
+    time_limit_s: float = Field(
+        default=3600, gt=0, description="A conversion that takes longer than this many seconds is ended."
+    )
+    memory_limit_bytes: int = Field(
+        default=8 * 2**30,
+        ge=0,
+        description="Memory that each process of a conversion may allocate; 0 means no limit.",
+    )
+
+
 class LoopServerSettings(Group):
     """The loop that we run ourselves."""
 
@@ -213,6 +229,7 @@ class Settings(Group):
     outbox: OutboxSettings = OutboxSettings()
     trainer: TrainerSettings = TrainerSettings()
     annotator: AnnotatorSettings = AnnotatorSettings()
+    converter: ConverterSettings = ConverterSettings()
     loop_server: LoopServerSettings = LoopServerSettings()
 
 
@@ -297,6 +314,9 @@ ENVIRONMENT = (
     Variable(name="ANNOTATION_IDLE_S", group="annotator", field="idle_s"),
     Variable(name="MAX_ANNOTATION_USERS", group="annotator", field="max_users"),
     Variable(name="MAX_ANNOTATION_IMAGES", group="annotator", field="max_images"),
+    Variable(name="CONVERTER_INTERVAL_S", group="converter", field="interval_s"),
+    Variable(name="CONVERTER_TIME_LIMIT_S", group="converter", field="time_limit_s"),
+    Variable(name="CONVERTER_MEMORY_LIMIT_BYTES", group="converter", field="memory_limit_bytes"),
     Variable(name="LOOP_DATA_FOLDER", group="loop_server", field="data_folder"),
     Variable(name="LOOP_DATABASE_URL", group="loop_server", field="database_url"),
     Variable(name="LOOP_REQUIRE_NODE_TOKEN", group="loop_server", field="require_node_token"),

@@ -11,6 +11,8 @@ import pytest
 import learning_loop_node
 
 EXPORTS = {
+    "ConverterLogic": "learning_loop_node.converter.converter_logic",
+    "ConverterNode": "learning_loop_node.converter.converter_node",
     "TrainerNode": "learning_loop_node.trainer.trainer_node",
     "DetectorNode": "learning_loop_node.detector.detector_node",
     "DetectorLogic": "learning_loop_node.detector.detector_logic",

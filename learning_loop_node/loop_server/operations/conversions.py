@@ -77,11 +77,11 @@ class ConversionOperations:
             model = await models.model_by_id(session, project_row.id, model_id)
             await models.refuse_taken_format(session, model.id, model_format)
             row = await conversions.claimed(session, model, model_format, report.node_id, now)
-            is_new = (row.state, row.node_id) != (report.state, report.node_id)
-            row.attempts += is_new and report.state == ConversionState.Running
-            has_failed = report.state == ConversionState.Failed
-            row.error, row.code = (report.error, report.code) if has_failed else (None, None)
-            row.state, row.changed = report.state, now
+            state = ConversionState(report.state)
+            is_new = (row.state, row.node_id) != (state, report.node_id)
+            row.attempts += is_new and state is ConversionState.Running
+            row.error, row.code = (report.error, report.code) if state is ConversionState.Failed else (None, None)
+            row.state, row.changed = state, now
             for name in ("node", "node_id", "converter", "source_format", "source_sha256"):
                 setattr(row, name, getattr(report, name))
             record = conversion_record(row)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ...api.operation import Endpoint
 from ...api.replies import error_reply
 from ...errors import TooLargeError
 
@@ -18,12 +19,16 @@ WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
 class LimitedBodies:
     """Answers 413 to a body above the limit, as soon as it is known to be too large.
 
-    `streaming` are the methods and paths whose functions read their bodies themselves.
+    Those of `endpoints` that stream read their bodies themselves. As in routing, the first that fits counts.
     """
 
-    def __init__(self, app: ASGIApp, streaming: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, app: ASGIApp, endpoints: Iterable[Endpoint]) -> None:
         self._app = app
-        self._streaming = [(method, compile_path(path)[0]) for method, path in streaming]
+        self._endpoints = [
+            (endpoint.method, compile_path(endpoint.path)[0], endpoint.streams)
+            for endpoint in endpoints
+            if endpoint.method not in WITHOUT_BODY
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in WITHOUT_BODY or self._is_streamed(scope):
@@ -48,4 +53,6 @@ class LimitedBodies:
         await self._app(scope, receive_again, send)
 
     def _is_streamed(self, scope: Scope) -> bool:
-        return any(scope["method"] == method and pattern.match(scope["path"]) for method, pattern in self._streaming)
+        method, path = scope["method"], scope["path"]
+        found = (streams for known, pattern, streams in self._endpoints if known == method and pattern.match(path))
+        return next(found, False)
