@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from ..data_classes.codec import from_dict
 from ..errors import InvalidRequestError, LoopRefusedError, NoTargetError
@@ -22,12 +22,26 @@ class DeploymentTarget:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeploymentEntry(DeploymentTarget):
-    """A model that was deployed; `until` is None for the one that is. `user` is who chose it."""
+    """A model that was deployed; `until` is None for the one that is. `user` is who chose it, or `rule`."""
 
     number: int
     since: str
     until: str | None = None
     user: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeployRule:
+    """Whether a model that comes out of a training is deployed by itself.
+
+    With `automatic` it is if its macro F1 on the images of `set` is higher than that of the deployed model by at least
+    `min_improvement`, both on the same images, at least `min_images` of them; and if it was never deployed before.
+    """
+
+    automatic: bool = False
+    min_improvement: float = 0.0
+    set: str = "test"
+    min_images: int = 10
 
 
 class Deployment:
@@ -83,3 +97,12 @@ class Deployment:
         body = {"number": number} if number is not None else {}
         path = self._place.path("/deployment/rollback")
         return from_dict(DeploymentTarget, await self._place.http.json("POST", path, json=body))
+
+    async def rule(self) -> DeployRule:
+        """Whether a better model is deployed by itself. Only our own loop does that."""
+        return from_dict(DeployRule, await self._place.http.json("GET", self._place.path("/deployment/rule")))
+
+    async def set_rule(self, rule: DeployRule) -> DeployRule:
+        """Replace the rule; it is applied to each model whose training finishes from now on."""
+        path = self._place.path("/deployment/rule")
+        return from_dict(DeployRule, await self._place.http.json("PUT", path, json=asdict(rule)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from ..errors import InvalidRequestError, NotFoundError
 
@@ -13,6 +14,9 @@ _VERSION = re.compile(r"(0|[1-9][0-9]{0,8})(\.(0|[1-9][0-9]{0,8})){0,3}")
 
 RESERVED = ("generator", "deleted")
 """Project ids that are parts of addresses."""
+
+RULE = "rule"
+"""Who has deployed a model where no person did; no user can be called so."""
 
 
 def check_name(field: str, value: str) -> str:
@@ -44,6 +48,8 @@ def check_user_name(name: str) -> str:
     """A name with which somebody logs in."""
     if not _USER.fullmatch(name):
         raise InvalidRequestError(f"name {name!r} must be 1 to 64 letters, digits or . _ - @, a letter or digit first")
+    if name == RULE:
+        raise InvalidRequestError(f"name {name!r} is a reserved word; choose another name")
     return name
 
 
@@ -70,6 +76,28 @@ def next_version(versions: list[str]) -> str:
         return "1.0"
     major, minor, *_ = *max(order_of_version(version) for version in versions), 0
     return f"{major}.{minor + 1}"
+
+
+def next_major_version(versions: Sequence[str]) -> str:
+    """The version of a model that comes from nothing before it.
+
+    >>> next_major_version([]), next_major_version(["1.9", "1.10"]), next_major_version(["3"])
+    ('1.0', '2.0', '4.0')
+    """
+    return f"{max((order_of_version(version)[0] for version in versions), default=0) + 1}.0"
+
+
+def next_minor_version(versions: Sequence[str], base: str) -> str:
+    """The version of a model that goes on from the one with the version `base`.
+
+    >>> next_minor_version(["1.0", "2.0"], "1.0"), next_minor_version(["1.0", "1.9", "2.0"], "1.0")
+    ('1.1', '1.10')
+    >>> next_minor_version(["3"], "3")
+    '3.1'
+    """
+    major = order_of_version(base)[0]
+    minors = [(*order_of_version(version), 0)[1] for version in versions if order_of_version(version)[0] == major]
+    return f"{major}.{max(minors, default=0) + 1}"
 
 
 def order_of_version(version: str) -> tuple[int, ...]:

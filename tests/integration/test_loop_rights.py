@@ -110,6 +110,8 @@ ENDPOINTS: Mapping[str, str] = {
     f"PUT {P}/deployment/target": "manage",
     f"GET {P}/deployment/history": "read",
     f"POST {P}/deployment/rollback": "manage",
+    f"GET {P}/deployment/rule": "read",
+    f"PUT {P}/deployment/rule": "manage",
     f"POST {P}/detectors": "report",
     f"GET {P}/detectors": "read",
     f"DELETE {P}/detectors/{{detector_id:path}}": "manage",

@@ -26,6 +26,7 @@ EXAMPLES: dict[str, Any] = {
     "novelty_set": {_IMAGE: 0.73},
     "deployment_set_target": {"version": "1.3"},
     "deployment_roll_back": {"number": 7},
+    "deployment_set_rule": {"automatic": True, "min_improvement": 0.02, "set": "test", "min_images": 20},
     "detectors_report": {
         "uuid": "85ef1a58-308d-4c80-8931-43d1f752f4f9",
         "name": "robot 7",

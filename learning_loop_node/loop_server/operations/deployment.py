@@ -9,11 +9,12 @@ from ...api.operation import Endpoint
 from ...errors import InvalidRequestError, NoTargetError, NotFoundError, RefusedError
 from ..access.auth import caller_of
 from ..access.rights import Right
+from ..deployment_rule import rule_of
 from ..loop import Loop
 from ..storage import deployments, models, projects
 from ..storage.deployments import Deployment
 from ..storage.tables import ModelRow
-from ..wire.models import DeploymentRecord, Deployments, NewTarget, Rollback, Target
+from ..wire.models import DeploymentRecord, Deployments, DeployRule, NewTarget, Rollback, Target
 from .projects import PROJECT
 
 PAGE = 100
@@ -51,6 +52,20 @@ def endpoints(loop: Loop) -> list[Endpoint]:
             run=operations.roll_back,
             access=managers,
             options={"tags": ["deployment"], "summary": "Deploy again what was deployed before"},
+        ),
+        Endpoint(
+            method="GET",
+            path=f"{PROJECT}/deployment/rule",
+            run=operations.rule,
+            access=[Depends(loop.auth.needs(Right.READ))],
+            options={"tags": ["deployment"], "summary": "Whether a better model is deployed by itself"},
+        ),
+        Endpoint(
+            method="PUT",
+            path=f"{PROJECT}/deployment/rule",
+            run=operations.set_rule,
+            access=managers,
+            options={"tags": ["deployment"], "summary": "Say whether a better model is deployed by itself"},
         ),
     ]
 
@@ -116,6 +131,19 @@ class DeploymentOperations:
                 raise RefusedError(f"no other model was deployed in {organization}/{project} before")
             await deployments.deploy(session, entry.model, caller_of(request).author)
         return self._told(organization, project, entry.model)
+
+    async def rule(self, organization: str, project: str) -> DeployRule:
+        """The rule of a project; it deploys nothing unless somebody has said so."""
+        async with self._loop.database.reading() as session:
+            return rule_of(await projects.project_named(session, organization, project))
+
+    async def set_rule(self, organization: str, project: str, new: DeployRule) -> DeployRule:
+        """Replace the rule. It is applied to each model whose training finishes from now on."""
+        async with self._loop.database.writing() as session:
+            row = await projects.project_named(session, organization, project)
+            row.deploy_rule = new.model_dump(mode="json")
+        self._loop.changes.tell("projects", organization, project, [project])
+        return new
 
     def _told(self, organization: str, project: str, model: ModelRow) -> Target:
         self._loop.changes.tell("deployments", organization, project, [model.id])

@@ -265,6 +265,7 @@ def _record(model: ModelRow, formats: Sequence[ModelFormatRow], converted: Seque
         formats=[row.format for row in formats],
         created=model.created.isoformat(),
         comment=model.comment,
+        deployment_decision=model.deployment_decision,
         archives={
             row.format: FormatFile(sha256=row.sha256, size_bytes=row.size_bytes, files=row.files) for row in formats
         },

@@ -30,6 +30,12 @@ async def deployed(session: AsyncSession, project_id: str) -> ModelRow | None:
     return found[0].model if found else None
 
 
+async def was_deployed(session: AsyncSession, model: ModelRow) -> bool:
+    """Whether detectors should run this model, or should have run it before."""
+    query = select(DeploymentRow.number).where(DeploymentRow.project_id == model.project_id)
+    return await session.scalar(query.where(DeploymentRow.model_id == model.id).limit(1)) is not None
+
+
 async def deploy(session: AsyncSession, model: ModelRow, user: str | None) -> None:
     """Let the detectors of the project run this model from now on; `user` is who says so."""
     session.add(DeploymentRow(project_id=model.project_id, model_id=model.id, since=datetime.now(UTC), user=user))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from ...enums import ImageSet
 from .conversions import ConversionRecord
 from .ground import ShortText, Wire
 
@@ -24,7 +25,8 @@ class FormatFile(Wire):
 class ModelRecord(StoredModel):
     """`formats` are the names, `archives` what there is to download for each of them.
 
-    `problems` are the formats that converters could not give to the model, and why.
+    `problems` are the formats that converters could not give to the model, and why. `deployment_decision` says what the
+    project's rule made of it, null if it was not up to that.
     """
 
     host: str
@@ -32,6 +34,7 @@ class ModelRecord(StoredModel):
     created: str
     comment: str
     archives: dict[str, FormatFile]
+    deployment_decision: str | None = None
     problems: list[ConversionRecord]
 
 
@@ -53,8 +56,21 @@ class NewTarget(Wire):
     model_uuid: ShortText | None = None
 
 
+class DeployRule(Wire):
+    """Whether a model that comes out of a training is deployed by itself, and when.
+
+    It is if its macro F1 on the complete images of `set` is higher than that of the deployed model by at least
+    `min_improvement`, both on the same images, at least `min_images` of them; and if it was never deployed before.
+    """
+
+    automatic: bool = Field(default=False, strict=True)
+    min_improvement: float = Field(default=0.0, ge=0, le=1, allow_inf_nan=False)
+    set: ImageSet = ImageSet.Test
+    min_images: int = Field(default=10, ge=1, le=20_000)
+
+
 class DeploymentRecord(Target):
-    """A model that was deployed; `until` is null for the one that is. `user` is who chose it."""
+    """A model that was deployed; `until` is null for the one that is. `user` is who chose it, or `rule`."""
 
     number: int
     since: str
