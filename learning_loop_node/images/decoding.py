@@ -30,11 +30,36 @@ def decode(data: bytes, *, max_pixels: int = LARGEST_PIXELS) -> Pixels:
     return _decode_with_pillow(data, header)
 
 
-def _decode_jpeg(data: bytes, header: ImageHeader) -> Pixels:
+def check(data: bytes, *, max_pixels: int = LARGEST_PIXELS) -> None:
+    """Raise what `decode` would, in half the time or less, and without the memory for the pixels.
+
+    All of a JPEG is read, but only an eighth of its width and height is made into pixels, without colours.
+    """
+    header = read_header(data, max_pixels=max_pixels)
+    if header.format != "jpeg" or header.channels == 4:
+        decode(data, max_pixels=max_pixels)
+        return
+    _refuse_many_scans(data, header)
+    try:
+        pixels = simplejpeg.decode_jpeg(
+            data, "GRAY", fastdct=True, fastupsample=True, min_height=1, min_width=1, min_factor=8, strict=True
+        )
+    except ValueError:  # as in `_decode_jpeg`
+        _decode_with_pillow(data, header)
+        return
+    if pixels.shape[:2] != (-(-header.height // 8), -(-header.width // 8)):
+        decode(data, max_pixels=max_pixels)
+
+
+def _refuse_many_scans(data: bytes, header: ImageHeader) -> None:
     if header.has_many_scans:  # counting takes the interpreter a tenth of the time of decoding
         scans = data.count(b"\xff\xda")
         if scans > _USUAL_SCANS and scans * header.width * header.height > _MAX_SCANNED_PIXELS:
             raise InvalidImageError(f"the JPEG has {scans} scans, too many for its size")
+
+
+def _decode_jpeg(data: bytes, header: ImageHeader) -> Pixels:
+    _refuse_many_scans(data, header)
     if header.channels == 4:  # libjpeg knows no way from CMYK to RGB
         return _decode_with_pillow(data, header)
     try:

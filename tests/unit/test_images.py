@@ -6,6 +6,8 @@ import random
 import struct
 import warnings
 import zlib
+from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import simplejpeg
 from PIL import Image, ImageOps
 
 from learning_loop_node.errors import InvalidImageError, TooLargeError
-from learning_loop_node.images import array_from_raw, decode, encode_jpeg, read_header, to_jpeg
+from learning_loop_node.images import array_from_raw, check, decode, encode_jpeg, read_header, to_jpeg
 
 PIXELS = 64_000_000
 
@@ -287,6 +289,47 @@ def test_mutated_images_are_decoded_as_with_pillow_or_refused():
             continue
         assert pixels.shape[2] == 3
         assert_equal_to_pillow(bytes(data), unless_pillow_refuses=True)
+
+
+# Whether they can be decoded
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 9), (8, 8), (301, 200)])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"keep_rgb": True}, {"subsampling": 0}], ids=str)
+def test_check_lets_pass_what_can_be_decoded(size, options):
+    check(jpeg(photo_image().resize(size), **options))
+    check(jpeg(photo_image().convert("L").resize(size)))
+    check(jpeg(photo_image().convert("CMYK").resize(size)))
+
+
+def test_check_refuses_what_decode_refuses():
+    dice = random.Random(21)
+    originals = [
+        jpeg(photo_image()),
+        jpeg(photo_image(), progressive=True),
+        jpeg(photo_image().convert("L")),
+        jpeg(photo_image().convert("CMYK")),
+        *(encoded(photo_image(), form) for form in ("PNG", "WEBP", "BMP")),
+    ]
+    refused = 0
+    for number in range(1400):
+        data = bytearray(originals[number % len(originals)])
+        for _ in range(dice.randint(1, 6)):
+            data[dice.randrange(min(len(data), dice.choice((60, 700, len(data)))))] = dice.randrange(256)
+        if number % 5 == 0:
+            del data[dice.randrange(len(data)) :]
+        outcomes = [outcome_of(partial(act, bytes(data), max_pixels=200_000)) for act in (decode, check)]
+        assert outcomes[0] == outcomes[1]
+        refused += outcomes[0] is not None
+    assert 300 < refused < 1300
+
+
+def outcome_of(act: Callable[[], object]) -> type[Exception] | None:
+    try:
+        act()
+    except (InvalidImageError, TooLargeError) as error:
+        return type(error)
+    return None
 
 
 # Arrays become JPEG

@@ -9,7 +9,7 @@ from aiohttp import web
 from learning_loop_node.client.communicator import LoopCommunicator
 from learning_loop_node.client.data_exchanger import DataExchanger
 from learning_loop_node.data_classes import Context
-from learning_loop_node.errors import DownloadError, LoopRefusedError, RefusedError
+from learning_loop_node.errors import CriticalError, DownloadError, ModelUploadFailedError
 from learning_loop_node.settings import LoopSettings
 from tests.models import model_zip, zip_of
 from tests.stand_in import StandIn, stand_in
@@ -70,12 +70,12 @@ async def test_fetches_data_in_chunks_and_skips_those_that_are_refused(
     async def answer(request: web.Request) -> web.Response:
         ids = request.query["ids"].split(",")
         if "c" in ids:
-            return web.Response(status=500)
+            return web.Response(status=422)
         return web.json_response({"images": [{"id": image_id} for image_id in ids]})
 
     server.on(f"GET {P}/images", answer)
     records = await exchanger.download_images_data(["a", "b", "c", "d", "../e", "f", "g"], chunk_size=2)
-    assert [record["id"] for record in records] == ["a", "b", "g"]
+    assert [record["id"] for record in records] == ["a", "b", "f", "g"]
     assert exchanger.progress == 0.5
     assert await exchanger.download_images_data([]) == []
 
@@ -91,7 +91,12 @@ async def test_downloads_images(
     folder.mkdir()
     (folder / "there.jpg").write_bytes(b"as it is")
     exchanger.check_jpeg = check_jpeg
-    await exchanger.download_images([*contents, "there", "missing", "../evil", "a/b"], str(folder), chunk_size=2)
+    found = await exchanger.download_images(
+        [*contents, "there", "missing", "../evil", "a/b"], str(folder), chunk_size=2
+    )
+    assert (found.fetched_count, found.present_count, found.skipped_count) == (1, 1, 6)
+    assert sorted(found.corrupt) == ["cut", "empty", "page"]
+    assert sorted(found.missing) == ["../evil", "a/b", "missing"]
     assert names_in(tmp_path) == ["images/good.jpg", "images/there.jpg"]
     assert (folder / "good.jpg").read_bytes() == picture
     assert exchanger.progress == 1.0
@@ -130,9 +135,9 @@ async def test_a_model_that_does_not_come(
         (web.json_response({"detail": {"id": UUID}}, status=409), UUID),
         (web.json_response({"detail": {"id": "no uuid"}}, status=409), None),
         (web.Response(text="there", status=409), None),
-        (web.Response(status=404), RefusedError),
-        (web.Response(status=503), LoopRefusedError),
-        (web.Response(status=408), LoopRefusedError),
+        (web.Response(status=404), CriticalError),
+        (web.Response(status=503), ModelUploadFailedError),
+        (web.Response(status=408), ModelUploadFailedError),
     ],
 )
 async def test_uploads_a_model(
