@@ -39,7 +39,7 @@ def postgres_server(folder: Path) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     folder.mkdir(parents=True)
-    for parent in (folder, *folder.parents[:3]):
+    for parent in (folder, *folder.parents[:4]):
         if NOBODY:
             parent.chmod(0o755)
     if NOBODY:
