@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -50,14 +51,19 @@ def _files_of(returned: Any, folder: Path) -> list[Path]:
         case None:
             return sorted(folder.iterdir())
         case str() | Path():
-            return [folder / returned]
+            return [_plain(folder / returned)]
         case Iterable():
             entries = list(returned)
             if all(isinstance(entry, str | Path) for entry in entries):
-                return [folder / entry for entry in entries]
+                return [_plain(folder / entry) for entry in entries]
     raise ConversionRefusedError(
         f"convert returned {returned!r:.200}; return the paths of its files, or nothing for all"
     )
+
+
+def _plain(path: Path) -> Path:
+    """Without `..`; links stay links."""
+    return Path(os.path.normpath(path))
 
 
 def _awaited(value: Any) -> Any:

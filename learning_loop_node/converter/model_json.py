@@ -22,14 +22,15 @@ def says_categories(folder: Path) -> bool:
 
 
 def source_model(folder: Path, wanted: Wanted, categories: Sequence[Category] = ()) -> ModelInformation:
-    """The model to convert, from its `model.json` if there is one, and what the loop says of it.
+    """The model to convert; its `model.json` is made, or completed with what the loop says of it.
 
     `categories` are for a model that does not name its own.
     """
-    data = _read(folder / FILE_NAME)
+    data = _read(folder / FILE_NAME) | _known(wanted)
     if not data.get("categories"):
         data["categories"] = [to_dict(category) for category in categories]
-    model = ModelInformation.from_dict(data | _known(wanted))
+    model = ModelInformation.from_dict(data)
+    _write(folder / FILE_NAME, data)
     model.model_root_path = str(folder)
     return model
 
@@ -42,7 +43,7 @@ def complete_model_json(folder: Path, source: Path, wanted: Wanted) -> None:
         ModelInformation.from_dict(complete)
     except InvalidDataError as error:
         raise ConversionRefusedError(f"the {FILE_NAME} of the converted model cannot be used: {error}") from error
-    (folder / FILE_NAME).write_text(json.dumps(complete, indent=2, ensure_ascii=False), encoding="utf-8")
+    _write(folder / FILE_NAME, complete)
 
 
 def _known(wanted: Wanted) -> dict[str, Any]:
@@ -68,3 +69,7 @@ def _read(file: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InvalidDataError(f"{file} must be an object")
     return data
+
+
+def _write(file: Path, data: dict[str, Any]) -> None:
+    file.write_text(json.dumps(data, indent=2, ensure_ascii=False), encoding="utf-8")
