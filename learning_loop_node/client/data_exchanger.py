@@ -15,10 +15,17 @@ from ..runtime.archive import unpack
 from ..runtime.threads import io_bound
 from .communicator import LoopCommunicator, LoopResponse
 from .loop import LoopClient
+from .models import patience_s
 from .place import Place, part_of_path
 from .training_data import AT_ONCE, FetchedImages, TrainingData
 
-TRY_LATER = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
+TRY_LATER = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_MANY_REQUESTS,
+)
+"""Refusals that somebody may put right, which is no reason to lose a model."""
 
 
 class DataExchanger:
@@ -98,7 +105,8 @@ class DataExchanger:
         """
         place = Place(self.loop_communicator.http, context)
         path = place.path(f"/trainings/{training_number}/models/latest/{part_of_path(mformat)}/file")
-        answer = await self.loop_communicator.put(path, files=files)
+        patience = int(patience_s([Path(file) for file in files]))
+        answer = await self.loop_communicator.put(path, files=files, timeout=patience)
         if answer.status_code == HTTPStatus.OK:
             return str(answer.json()["id"])
         if answer.status_code == HTTPStatus.CONFLICT:

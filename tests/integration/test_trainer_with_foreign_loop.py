@@ -222,19 +222,19 @@ async def test_stop_where_nothing_runs_changes_nothing(tmp_path: Path):
         assert loop.uploads == ["1/mocked", "1/mocked_2"]
 
 
-@pytest.mark.parametrize("trouble", ["answer lost", "503", "413 for ever"])
+@pytest.mark.parametrize("trouble", ["answer lost", "503", "refused"])
 async def test_the_model_is_uploaded_once(trouble: str, tmp_path: Path):
     async with training_loop() as loop, running_trainer(tmp_path, loop.host):
-        meets = {"answer lost": [lost(loop)], "503": [refused(503)] * 4, "413 for ever": [refused(413, "too much")] * 9}
+        meets = {"answer lost": [lost(loop)], "503": [refused(503)] * 4, "refused": [refused(413, "too much")]}
         loop.trouble("/mocked/file", *meets[trouble])
         await loop.begin()
         await until(lambda: "train_model_uploading" in loop.states)
         await loop.until_idle()
-        assert loop.count("PUT /api/zauberzeug/projects/demo/trainings/1/models/latest/mocked/file") > 1
-        if trouble == "413 for ever":
+        if trouble == "refused":
             assert loop.uploads == []
             assert "too much" in loop.errors["upload_model"]
         else:
+            assert loop.count("trainings/1/models/latest/mocked/file") > 1
             assert loop.uploads == ["1/mocked", "1/mocked_2"]
             assert len(loop.detections) == len(loop.images)
 

@@ -138,6 +138,7 @@ async def test_a_model_that_does_not_come(
         (web.Response(status=404), CriticalError),
         (web.Response(status=503), ModelUploadFailedError),
         (web.Response(status=408), ModelUploadFailedError),
+        (web.Response(status=403), ModelUploadFailedError),
     ],
 )
 async def test_uploads_a_model(
