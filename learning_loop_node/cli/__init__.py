@@ -20,11 +20,15 @@ from .exit_status import exit_status_help, exit_status_of
 from .export import export
 from .images import images
 from .import_ import import_
+from .model_reports import compare_models, deployment_rule, show_model
 from .models import models
+from .nodes import nodes
 from .outbox import outbox
 from .projects import projects
 from .serve import serve
 from .tokens import tokens
+from .train import train
+from .trainings import trainings
 from .upload import upload
 from .users import users
 from .version import show_version, version
@@ -59,6 +63,11 @@ app.command()(doctor)
 app.command()(upload)
 app.command("import")(import_)
 app.command()(export)
+app.command()(train)
+app.add_typer(trainings, name="trainings")
+models.command("show")(show_model)
+models.command("compare")(compare_models)
+models.command("rule")(deployment_rule)
 app.add_typer(models, name="models")
 app.add_typer(images, name="images")
 app.add_typer(outbox, name="outbox")
@@ -68,6 +77,7 @@ app.command()(backup)
 app.command()(restore)
 app.command()(check)
 app.add_typer(detectors, name="detectors")
+app.add_typer(nodes, name="nodes")
 app.add_typer(users, name="users")
 app.add_typer(tokens, name="tokens")
 app.command()(version)

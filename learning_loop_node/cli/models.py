@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..client.loop import LoopClient
     from ..client.models import ModelEntry
 
-models = typer.Typer(help="List, push and deploy the models of a project.", no_args_is_help=True)
+models = typer.Typer(help="List, compare, push and deploy the models of a project.", no_args_is_help=True)
 
 ModelFormat = Annotated[str | None, typer.Option("--format", help="Only models that have this format.")]
 

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from .evaluation import Evaluations
     from .events import Change
     from .images import Images
+    from .nodes import Nodes
     from .projects import Projects
     from .tokens import Tokens
+    from .trainings import Trainings
     from .users import Users
 
 
@@ -81,6 +83,13 @@ class LoopClient:
         return Annotations(self._place)
 
     @cached_property
+    def trainings(self) -> Trainings:
+        """What is trained for this project."""
+        from .trainings import Trainings
+
+        return Trainings(self._place)
+
+    @cached_property
     def evaluations(self) -> Evaluations:
         """How good the models of this project are."""
         from .evaluation import Evaluations
@@ -93,6 +102,13 @@ class LoopClient:
         from .users import Users
 
         return Users(self.http)
+
+    @cached_property
+    def nodes(self) -> Nodes:
+        """Trainers, annotators and converters that are connected, for whichever project."""
+        from .nodes import Nodes
+
+        return Nodes(self.http)
 
     @cached_property
     def tokens(self) -> Tokens:

@@ -30,11 +30,21 @@ class Archive:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ModelPlace:
+    """A model by id and version."""
+
+    id: str
+    version: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ModelEntry:
     """A model at the loop; `version` is None until the loop has given it one.
 
     Our own loop tells more: `archives` by format, and `problems`, which are the formats that converters could not give
-    to the model. Of others, these are None.
+    to the model; and of one that came out of a training the number of that, the `parent` from which it went on, the
+    last counts of its trainer by category, and what the project's rule for deployment made of it. Of others, these are
+    None.
     """
 
     id: str
@@ -45,6 +55,10 @@ class ModelEntry:
     comment: str | None = None
     archives: dict[str, Archive] | None = None
     problems: list[ConversionEntry] | None = None
+    parent: ModelPlace | None = None
+    training_number: int | None = None
+    confusion_matrix: dict[str, Any] | None = None
+    deployment_decision: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +80,10 @@ class Models:
         parameters = {"format": model_format} if model_format else {}
         answer = await self._place.http.json("GET", self._place.path("/models"), params=parameters)
         return [from_dict(ModelEntry, entry) for entry in entries_of(answer, "models")]
+
+    async def get(self, model: str) -> ModelEntry:
+        """One model, by its version or its id. Only our own loop has this."""
+        return from_dict(ModelEntry, await self._place.http.json("GET", self._place.path(f"/models/{part_of_path(model)}")))
 
     async def push(self, files: Sequence[Path], model_format: str, *, version: str | None = None) -> PushedModel:
         """Send a new model: one zip, or its files; the loop completes `model.json`."""

@@ -1,0 +1,254 @@
+"""`learning-loop models show|compare|rule`: what models are worth, and whether better ones deploy themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..enums import ImageSet
+from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
+from .output import AsJson, print_json, stdout
+from .training_texts import share_text
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..client.deployment import DeployRule
+    from ..client.evaluation import Comparison, Demand, Evaluation
+    from ..client.models import ModelEntry
+
+MinConfidence = Annotated[
+    float | None,
+    typer.Option(
+        "--min-confidence", min=0, max=1, help="Weaker detections do not count; else what the model itself says."
+    ),
+]
+MinOverlap = Annotated[
+    float, typer.Option("--min-overlap", min=0, max=1, help="Intersection over union of what counts as found.")
+]
+MaxDistance = Annotated[
+    float | None,
+    typer.Option("--max-distance", min=0, help="So far off points may be, in pixels; else as large as their category."),
+]
+OfSet = Annotated[ImageSet, typer.Option("--set", help="On complete images of this set.")]
+
+
+def show_model(
+    model: Annotated[str, typer.Argument(help="Version or id of the model.")],
+    set_: OfSet = ImageSet.Test,
+    min_confidence: MinConfidence = None,
+    min_overlap: MinOverlap = 0.5,
+    max_distance: MaxDistance = None,
+    host: Host = None,
+    username: Username = None,
+    password: Password = None,
+    organization: Organization = None,
+    project: Project = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a model, where it comes from, and what its detections are worth."""
+    settings = loop_settings(host, username, password, organization, project)
+    demand = _demand(set_, min_confidence, min_overlap, max_distance)
+
+    async def ask() -> tuple[ModelEntry, Evaluation, bool]:
+        async with loop_client(settings) as loop:
+            entry, target = await loop.models.get(model), await loop.deployment.target()
+            return entry, await loop.evaluations.of(model, demand), target is not None and target.model_uuid == entry.id
+
+    entry, score, is_deployed = asyncio.run(ask())
+    if as_json:
+        print_json({"model": entry, "deployed": is_deployed, "evaluation": score})
+        return
+    stdout().print(_facts(entry, is_deployed))
+    if score.images.compared:
+        stdout().print(_categories(score))
+    stdout().print(_about_images(score), soft_wrap=True)
+
+
+def compare_models(
+    names: Annotated[list[str], typer.Argument(metavar="MODELS...", help="Two to ten models, by version or id.")],
+    set_: OfSet = ImageSet.Test,
+    min_confidence: MinConfidence = None,
+    min_overlap: MinOverlap = 0.5,
+    max_distance: MaxDistance = None,
+    host: Host = None,
+    username: Username = None,
+    password: Password = None,
+    organization: Organization = None,
+    project: Project = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare models on the images that all of them have looked at."""
+    if len(names) < 2:
+        raise typer.BadParameter("name at least two models", param_hint="MODELS")
+    settings = loop_settings(host, username, password, organization, project)
+    demand = _demand(set_, min_confidence, min_overlap, max_distance)
+
+    async def ask() -> Comparison:
+        async with loop_client(settings) as loop:
+            return await loop.evaluations.compare(names, demand)
+
+    found = asyncio.run(ask())
+    if as_json:
+        print_json(found)
+        return
+    if found.models[0].images.compared:
+        stdout().print(_side_by_side(found.models))
+    stdout().print(_about_comparison(found), soft_wrap=True)
+
+
+def deployment_rule(
+    automatic: Annotated[
+        bool | None,
+        typer.Option("--on/--off", help="Deploy better models by themselves, or no longer.", show_default=False),
+    ] = None,
+    min_improvement: Annotated[
+        float | None,
+        typer.Option("--min-improvement", min=0, max=1, help="So much better, in macro F1.", show_default=False),
+    ] = None,
+    set_: Annotated[
+        ImageSet | None, typer.Option("--set", help="On complete images of this set.", show_default=False)
+    ] = None,
+    min_images: Annotated[
+        int | None, typer.Option("--min-images", min=1, help="So many images at least.", show_default=False)
+    ] = None,
+    host: Host = None,
+    username: Username = None,
+    password: Password = None,
+    organization: Organization = None,
+    project: Project = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show, or change, whether a new model that is better than the deployed one is deployed by itself."""
+    settings = loop_settings(host, username, password, organization, project)
+    given = {"automatic": automatic, "min_improvement": min_improvement, "set": set_, "min_images": min_images}
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+
+    async def ask() -> DeployRule:
+        from dataclasses import replace
+
+        async with loop_client(settings) as loop:
+            rule = await loop.deployment.rule()
+            return await loop.deployment.set_rule(replace(rule, **changes)) if changes else rule
+
+    rule = asyncio.run(ask())
+    if as_json:
+        print_json(rule)
+        return
+    condition = (
+        f"if its macro F1 on at least {rule.min_images} images of the set {rule.set} is higher than that of the "
+        f"deployed one" + (f" by {rule.min_improvement:g} or more" if rule.min_improvement else "")
+    )
+    text = f"a new model is deployed by itself {condition}" if rule.automatic else "people deploy new models"
+    stdout().print(text if rule.automatic else f"{text}; with --on: {condition}", soft_wrap=True)
+
+
+def _demand(set_: ImageSet, min_confidence: float | None, min_overlap: float, max_distance: float | None) -> Demand:
+    from ..client.evaluation import Demand
+
+    return Demand(set=set_.value, min_confidence=min_confidence, min_overlap=min_overlap, max_distance=max_distance)
+
+
+def _facts(entry: ModelEntry, is_deployed: bool) -> Table:
+    from rich.table import Table
+
+    facts = {
+        "version": entry.version,
+        "id": entry.id,
+        "formats": ", ".join(entry.formats),
+        "missing formats": "; ".join(f"{one.format}: {one.error}" for one in entry.problems or ()),
+        "created": (entry.created or "")[:19].replace("T", " "),
+        "training": str(entry.training_number) if entry.training_number is not None else None,
+        "went on from": entry.parent.version if entry.parent is not None else None,
+        "comment": entry.comment,
+        "deployed": "yes" if is_deployed else "no",
+        "decision": entry.deployment_decision,
+    }
+    table = Table("model", "", show_header=False)
+    for name, value in facts.items():
+        if value:
+            table.add_row(name, value)
+    return table
+
+
+def _categories(score: Evaluation) -> Table:
+    from rich.table import Table
+
+    table = Table("category", "type", "right", "wrong", "missed", "precision", "recall", "F1")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    rows = [(entry.name, entry.type, entry) for entry in score.categories]
+    for name, kind, worth in [*rows, ("all together", "", score.total)]:
+        counts = [str(count) for count in (worth.tp, worth.fp, worth.fn)]
+        table.add_row(name, kind, *counts, *map(share_text, (worth.precision, worth.recall, worth.f1)))
+    table.add_section()
+    table.add_row("macro F1", "", "", "", "", "", "", share_text(score.macro_f1))
+    return table
+
+
+def _side_by_side(scores: Sequence[Evaluation]) -> Table:
+    """The F1 of each category, with precision and recall; with two models, how much it changes, too."""
+    from rich.table import Table
+
+    table = Table("category")
+    for score in scores:
+        table.add_column(score.version, justify="right")
+    if len(scores) == 2:
+        table.add_column("change", justify="right")
+
+    def add(name: str, cells: Sequence[str], values: Sequence[float | None]) -> None:
+        change = [_change(values[0], values[1])] if len(scores) == 2 else []
+        table.add_row(name, *cells, *change)
+
+    for rows in zip(*(score.categories for score in scores), strict=True):
+        add(rows[0].name, [_worth(row.f1, row.precision, row.recall) for row in rows], [row.f1 for row in rows])
+    totals = [score.total for score in scores]
+    add("all together", [_worth(row.f1, row.precision, row.recall) for row in totals], [row.f1 for row in totals])
+    table.add_section()
+    add("macro F1", [share_text(score.macro_f1) for score in scores], [score.macro_f1 for score in scores])
+    return table
+
+
+def _about_images(score: Evaluation) -> str:
+    images = score.images
+    text = f"{images.in_set} complete image{_s(images.in_set)} in the set {score.set}"
+    if not images.compared:
+        why = ", none of them looked at by this model: trainers send detections at the end of a training"
+        return text + (why if images.in_set else "; label some to see what a model is worth")
+    text += f", {images.compared} looked at by this model; in {images.without_detections} it found nothing"
+    if score.min_confidence:
+        text += f"; only detections of confidence {score.min_confidence:g} and more count"
+    if score.ignored_detections:
+        text += f"; {score.ignored_detections} detections of categories that the project does not have are left out"
+    return text + _about_limit(images.is_limited)
+
+
+def _about_comparison(found: Comparison) -> str:
+    images = found.models[0].images
+    text = f"compared on {images.compared} of {images.in_set} complete images of the set {found.models[0].set}"
+    missing = [f"{score.version} {score.images.looked_at}" for score in found.models]
+    if images.compared < images.in_set:
+        text += f", those that all have looked at ({', '.join(missing)})"
+    text += _about_limit(images.is_limited)
+    if found.best is not None:
+        return f"{text}: {found.best} is best"
+    return f"{text}: no difference in macro F1" if images.compared else f"{text}: nothing to compare"
+
+
+def _about_limit(is_limited: bool) -> str:
+    return "; older images are left out" if is_limited else ""
+
+
+def _worth(f1: float | None, precision: float | None, recall: float | None) -> str:
+    return f"{share_text(f1)} (P {share_text(precision)} R {share_text(recall)})"
+
+
+def _change(former: float | None, latter: float | None) -> str:
+    return f"{latter - former:+.3f}" if former is not None and latter is not None else "-"
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"

@@ -1,0 +1,143 @@
+"""How trainings are told on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ..enums import TrainerState, TrainingState
+from .nodes import errors_text
+
+if TYPE_CHECKING:
+    from ..client.trainings import TrainingEntry, TrainingMetric
+
+LOG_LINES = 20
+"""So much of the log is shown when a training has failed."""
+
+PHASES: Mapping[str, Sequence[TrainerState]] = {
+    "getting images": (TrainerState.DataDownloading, TrainerState.DataDownloaded),
+    "getting the base model": (TrainerState.TrainModelDownloading, TrainerState.TrainModelDownloaded),
+    "training": (TrainerState.TrainingRunning, TrainerState.TrainingFinished),
+    "sending metrics": (TrainerState.ConfusionMatrixSyncing, TrainerState.ConfusionMatrixSynced),
+    "sending the model": (TrainerState.TrainModelUploading, TrainerState.TrainModelUploaded),
+    "detecting": (TrainerState.Detecting, TrainerState.Detected),
+    "sending detections": (TrainerState.DetectionUploading, TrainerState.ReadyForCleanup),
+}
+"""What a trainer does one after the other: the state in which it does it, and that in which it is done."""
+
+WAITING = "waiting for a trainer"
+STARTING = "starting"
+
+
+def phase_of(entry: TrainingEntry) -> tuple[str, bool]:
+    """What is being done for a training, and whether that is done already."""
+    if entry.state == TrainingState.Queued:
+        return WAITING, False
+    for name, (doing, done) in PHASES.items():
+        if entry.trainer_state in (doing, done):
+            return name, entry.trainer_state == done
+    return STARTING, False
+
+
+def state_text(entry: TrainingEntry) -> str:
+    """The state, with what is being done while it goes on."""
+    if TrainingState(entry.state).has_ended or entry.state == TrainingState.Queued:
+        return entry.state
+    name, is_done = phase_of(entry)
+    progress = f" {entry.progress:.0%}" if entry.progress is not None and not is_done else ""
+    waits = ", its trainer is away" if entry.trainer is not None and not entry.trainer.is_connected else ""
+    return f"{entry.state}: {name}{progress}{waits}"
+
+
+def f1_of(counts: Mapping[str, Any]) -> float | None:
+    """None where nothing was there and nothing was found.
+
+    >>> f1_of({"tp": 3, "fp": 1, "fn": 1})
+    0.75
+    """
+    right, wrong, missed = (counts.get(name, 0) for name in ("tp", "fp", "fn"))
+    whole = 2 * right + wrong + missed
+    return 2 * right / whole if whole else None
+
+
+def macro_f1_of(confusion: Mapping[str, Mapping[str, Any]]) -> float | None:
+    """The mean of the categories that occur; as its trainer counts, which the loop does again with the detections.
+
+    >>> macro_f1_of({"a": {"tp": 1, "fp": 0, "fn": 0}, "b": {"tp": 0, "fp": 0, "fn": 2}, "c": {"tp": 0, "fp": 9}})
+    0.5
+    """
+    shares = [f1_of(counts) or 0.0 for counts in confusion.values() if counts.get("tp", 0) + counts.get("fn", 0)]
+    return sum(shares) / len(shares) if shares else None
+
+
+def share_text(value: float | None) -> str:
+    return f"{value:.3f}" if value is not None else "-"
+
+
+def metric_text(metric: TrainingMetric, names: Mapping[str, str]) -> str:
+    """What an epoch was worth, in one line; `names` are those of the categories by id."""
+    epoch = f"epoch {metric.epoch}" if metric.epoch is not None else "best so far"
+    whole = macro_f1_of(metric.confusion_matrix)
+    parts = [f"macro F1 {whole:.3f}"] if whole is not None else []
+    for category_id, counts in metric.confusion_matrix.items():
+        share = f1_of(counts)
+        if share is not None:
+            parts.append(f"{names.get(category_id, category_id)} {share:.3f}")
+    return f"{epoch}: {', '.join(parts) or 'no counts'}"
+
+
+def category_names(entry: TrainingEntry) -> dict[str, str]:
+    return {category.id: category.name for category in entry.categories}
+
+
+def model_text(entry: TrainingEntry) -> str:
+    if entry.model is None:
+        return "-"
+    formats = f" ({', '.join(entry.model.formats)})" if entry.model.formats else ""
+    return f"{entry.model.version}{formats}"
+
+
+def end_text(entry: TrainingEntry) -> str:
+    """How a training has ended, in one line."""
+    text = f"training {entry.number} is {entry.state}" if entry.state != "failed" else f"training {entry.number} failed"
+    if entry.error:
+        text += f": {entry.error}"
+    elif errors := errors_text(entry.errors):
+        text += f": {errors}"
+    if entry.model is not None and entry.model.formats:
+        text += f"; model {model_text(entry)}"
+    return text
+
+
+def moment_text(moment: str | None) -> str:
+    return moment[:19].replace("T", " ") if moment else "-"
+
+
+def took_text(entry: TrainingEntry) -> str:
+    """How long it has worked."""
+    if entry.started is None:
+        return "-"
+    end = datetime.fromisoformat(entry.ended) if entry.ended else datetime.now(UTC)
+    minutes, seconds = divmod(int((end - datetime.fromisoformat(entry.started)).total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def tail_of(log: str, lines: int = LOG_LINES) -> str:
+    return "\n".join(log.splitlines()[-lines:])
+
+
+def log_news(former_bytes: int, text: str, size_bytes: int) -> str:
+    """What a log says more than before. Only its end is known, so something in between may be missing.
+
+    >>> log_news(4, "b\\nc\\n", 6)
+    'c\\n'
+    >>> log_news(2, "x\\n", 9)
+    '…\\nx\\n'
+    """
+    count = size_bytes - former_bytes
+    content = text.encode()
+    if count <= 0:
+        return "" if count == 0 else text
+    return content[-count:].decode(errors="replace") if count <= len(content) else f"…\n{text}"

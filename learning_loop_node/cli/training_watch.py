@@ -1,0 +1,220 @@
+"""Watches a training to its end: a bar for each thing that its trainer does, a line for each epoch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ..enums import TrainingState
+from ..errors import LoopUnreachableError, NodeError, TransferBrokenError, UnavailableError
+from .exit_status import ExitStatus
+from .nodes import errors_text
+from .output import print_json, stderr, stdout
+from .training_texts import (
+    PHASES,
+    STARTING,
+    WAITING,
+    category_names,
+    end_text,
+    metric_text,
+    phase_of,
+    share_text,
+    tail_of,
+)
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from ..client.loop import LoopClient
+    from ..client.trainings import TrainingEntry
+
+EVERY_S = 1.0
+MOST_TRIES = 600
+"""So often in a row the loop may not be there."""
+
+WHOLE = 100
+
+
+async def follow(loop: LoopClient, entry: TrainingEntry, *, wait: bool, as_json: bool) -> None:
+    """Watch a training to its end and say how it ended; the command then ends with 0, or 1 if no model came out.
+
+    Without `wait`, say only how it is watched.
+    """
+    if not wait:
+        if as_json:
+            print_json(entry)
+        else:
+            text = f"training {entry.number} is {entry.state}; `learning-loop trainings watch {entry.number}` shows it"
+            stdout().print(text, soft_wrap=True)
+        return
+    ended = await _watch(loop, entry.number)
+    is_finished = ended.state == TrainingState.Finished
+    if as_json:
+        print_json(ended)
+    elif is_finished:
+        await _tell_result(loop, ended)
+    if not is_finished:
+        await _tell_failure(loop, ended)
+        raise typer.Exit(ExitStatus.FAILED)
+
+
+async def _tell_result(loop: LoopClient, entry: TrainingEntry) -> None:
+    """What came out, what it is worth beside the deployed model, and what the project's rule made of it."""
+    stdout().print(end_text(entry), soft_wrap=True)
+    if entry.model is None or entry.model.version is None:
+        return
+    version = entry.model.version
+    target = await loop.deployment.target()
+    if target is not None and target.version != version:
+        former, score = (await loop.evaluations.compare([target.version, version])).models
+        beside = f", the deployed {target.version} {share_text(former.macro_f1)}"
+    else:
+        score, beside = await loop.evaluations.of(version), ""
+    if score.images.compared:
+        count = score.images.compared
+        text = f"macro F1 on {count} test image{'' if count == 1 else 's'}: {share_text(score.macro_f1)}{beside}"
+        stdout().print(text, soft_wrap=True)
+    if (await loop.deployment.rule()).automatic:
+        stdout().print(await _decision(loop, version), soft_wrap=True)
+    elif target is None or target.version != version:
+        stdout().print(f"`learning-loop models deploy {version}` lets detectors run it", soft_wrap=True)
+
+
+async def _decision(loop: LoopClient, version: str) -> str:
+    """What the rule said, which the loop works out once a training is finished."""
+    for _ in range(MOST_TRIES):
+        decision = (await loop.models.get(version)).deployment_decision
+        if decision is not None:
+            return decision
+        await loop.http.clock.sleep(EVERY_S)
+    return "the rule has not decided yet"
+
+
+async def _tell_failure(loop: LoopClient, entry: TrainingEntry) -> None:
+    console = stderr()
+    if entry.state == TrainingState.Failed:
+        with suppress(NodeError):
+            log = tail_of((await loop.trainings.log(entry.number)).text)
+            if log:
+                console.print(f"the end of its log (`learning-loop trainings log {entry.number}` has more):")
+                console.print(log, soft_wrap=True, style="dim")
+    console.print(end_text(entry), style="red", soft_wrap=True)
+    if entry.state == TrainingState.Failed:
+        hint = f"once the cause is gone, `learning-loop trainings retry {entry.number}` does it again"
+        console.print(hint, soft_wrap=True)
+
+
+async def _watch(loop: LoopClient, number: int) -> TrainingEntry:
+    """The training as it has ended. What happens on the way is told on standard error.
+
+    A loop that is away for a while is waited for; whoever interrupts is told that the training goes on.
+    """
+    with _shown() as view:
+        try:
+            return await _until_ended(loop, number, view)
+        except asyncio.CancelledError:  # Ctrl-C
+            view.say(
+                f"training {number} goes on; `learning-loop trainings watch {number}` shows it again, "
+                f"`learning-loop trainings stop {number}` ends it and keeps what there is"
+            )
+            raise
+
+
+async def _until_ended(loop: LoopClient, number: int, view: _View) -> TrainingEntry:
+    told_epochs = 0
+    former: Any = None
+    tries = 0
+    while True:
+        try:
+            entry = await loop.trainings.get(number)
+            counted = (entry.best_epoch, entry.confusion_matrix, TrainingState(entry.state).has_ended)
+            if counted != former:
+                metrics = await loop.trainings.metrics(number)
+                for metric in metrics[told_epochs:]:
+                    view.say(metric_text(metric, category_names(entry)))
+                told_epochs, former = len(metrics), counted
+            tries = 0
+        except (LoopUnreachableError, TransferBrokenError, UnavailableError) as error:
+            tries += 1
+            if tries > MOST_TRIES:
+                raise
+            view.tell_away(error)
+        else:
+            view.show(entry)
+            if TrainingState(entry.state).has_ended:
+                return entry
+        await loop.http.clock.sleep(EVERY_S)
+
+
+@dataclass
+class _View:
+    """Bars on a terminal; elsewhere a line for each change."""
+
+    progress: Progress
+    is_live: bool
+    _tasks: dict[str, TaskID] = field(default_factory=dict)
+    _told: tuple[str, ...] = ()
+    _errors: str = ""
+    _is_away: bool = False
+
+    def say(self, text: str) -> None:
+        self.progress.console.print(text, soft_wrap=True)
+
+    def tell_away(self, error: NodeError) -> None:
+        if not self._is_away:
+            self.say(f"the loop does not answer ({error}); the training goes on, trying again")
+        self._is_away = True
+
+    def show(self, entry: TrainingEntry) -> None:
+        self._is_away = False
+        self._tell_errors(entry)
+        name, is_done = phase_of(entry)
+        if TrainingState(entry.state).has_ended:
+            if entry.state == TrainingState.Finished:
+                for task in self._tasks.values():
+                    self.progress.update(task, total=WHOLE, completed=WHOLE)
+            return
+        if not self.is_live:
+            self._tell_phase(entry, name)
+            return
+        order = [WAITING, STARTING, *PHASES]
+        for other, task in self._tasks.items():
+            if order.index(other) < order.index(name):
+                self.progress.update(task, total=WHOLE, completed=WHOLE)
+        if name not in self._tasks:
+            self._tasks[name] = self.progress.add_task(name, total=None)
+        share = 1.0 if is_done else entry.progress
+        total = WHOLE if share is not None else None
+        where = f"{name} ({entry.state})" if entry.state in ("stopping", "aborting") else name
+        self.progress.update(self._tasks[name], total=total, completed=(share or 0) * WHOLE, description=where)
+
+    def _tell_phase(self, entry: TrainingEntry, name: str) -> None:
+        who = entry.trainer.name if entry.trainer is not None else ""
+        told = (entry.state, name, who)
+        if told != self._told:
+            by = f" at {who}" if who else ""
+            self.say(
+                name if name == WAITING else f"{name}{by}" + (f" ({entry.state})" if entry.state != "running" else "")
+            )
+        self._told = told
+
+    def _tell_errors(self, entry: TrainingEntry) -> None:
+        errors = errors_text(entry.errors)
+        if errors and errors != self._errors and not TrainingState(entry.state).has_ended:
+            self.progress.console.print(f"its trainer tries again: {errors}", style="yellow", soft_wrap=True)
+        self._errors = errors
+
+
+@contextmanager
+def _shown() -> Iterator[_View]:
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    console = stderr()
+    columns = (TextColumn("{task.description:<24}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        yield _View(progress, console.is_terminal)
