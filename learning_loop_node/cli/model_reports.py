@@ -161,7 +161,7 @@ def _facts(entry: ModelEntry, is_deployed: bool) -> Table:
         "formats": ", ".join(entry.formats),
         "missing formats": "; ".join(f"{one.format}: {one.error}" for one in entry.problems or ()),
         "created": (entry.created or "")[:19].replace("T", " "),
-        "training": str(entry.training_number) if entry.training_number is not None else None,
+        "training": str(entry.training) if entry.training is not None else None,
         "went on from": entry.parent.version if entry.parent is not None else None,
         "comment": entry.comment,
         "deployed": "yes" if is_deployed else "no",

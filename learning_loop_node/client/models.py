@@ -42,7 +42,7 @@ class ModelEntry:
     """A model at the loop; `version` is None until the loop has given it one.
 
     Our own loop tells more: `archives` by format, and `problems`, which are the formats that converters could not give
-    to the model; and of one that came out of a training the number of that, the `parent` from which it went on, the
+    to the model; and of one that came out of a `training` the number of that, the `parent` from which it went on, the
     last counts of its trainer by category, and what the project's rule for deployment made of it. Of others, these are
     None.
     """
@@ -56,7 +56,7 @@ class ModelEntry:
     archives: dict[str, Archive] | None = None
     problems: list[ConversionEntry] | None = None
     parent: ModelPlace | None = None
-    training_number: int | None = None
+    training: int | None = None
     confusion_matrix: dict[str, Any] | None = None
     deployment_decision: str | None = None
 

@@ -13,7 +13,7 @@ from ..errors import NodeError
 from ..geometry.matching import macro_f1
 from .names import RULE
 from .storage import deployments, evaluation, models, projects
-from .storage.evaluation import LONGEST_S, Question
+from .storage.evaluation import Question
 from .storage.tables import ModelRow, ProjectRow
 from .wire.models import DeployRule
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from .loop import Loop
 
 logger = logging.getLogger(__name__)
+
+LONGEST_S = 20.0
+"""The trainer waits for an answer meanwhile, those of former versions for 30 s."""
 
 ROUNDING = 1e-9
 """So that 0.9 is 0.1 more than 0.8."""
@@ -44,7 +47,7 @@ async def consider(
 ) -> Decision | None:
     """Deploy a model that has come out of a training, if the project's rule is in force and the model fulfils it.
 
-    Call it once the training is finished, detections included. The decision is kept with the model and told; None is
+    Call it once the trainer has done with it, detections included. The decision is kept with the model and told; None is
     one that was not up to the rule. A failure to decide is a decision, too: it never spoils the training.
     """
     try:

@@ -70,7 +70,8 @@ async def deployed(loop: RunningLoop) -> list[tuple[str, str | None]]:
 async def told(loop: RunningLoop, version: str) -> str | None:
     """What the record of a model says about the decision."""
     entries = (await loop.json("GET", f"{P}/models"))["models"]
-    return next(entry["deployment_decision"] for entry in entries if entry["version"] == version)
+    decisions: dict[str, str | None] = {entry["version"]: entry["deployment_decision"] for entry in entries}
+    return decisions[version]
 
 
 async def test_nothing_is_deployed_unless_somebody_says_so(loop: RunningLoop):

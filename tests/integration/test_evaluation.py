@@ -307,16 +307,28 @@ async def test_deleted_images_do_not_count(loop: RunningLoop):
     assert (await evaluate(loop))["images"]["in_set"] == 3
 
 
-@pytest.mark.parametrize(("state", "looked_at"), [("running", 1), ("finished", 4)])
-async def test_a_finished_training_has_looked_at_what_was_there(loop: RunningLoop, state: str, looked_at: int):
+@pytest.mark.parametrize(
+    ("state", "errors", "looked_at"),
+    [
+        pytest.param("detection_uploading", {}, 1, id="while it sends them"),
+        pytest.param("ready_for_cleanup", {"detecting": "no memory"}, 1, id="failed to detect"),
+        pytest.param("ready_for_cleanup", {"upload_detections": "refused"}, 1, id="failed to send them"),
+        pytest.param("ready_for_cleanup", {}, 4, id="done"),
+    ],
+)
+async def test_a_trainer_has_looked_at_what_was_there(
+    loop: RunningLoop, state: str, errors: dict[str, str], looked_at: int
+):
     """Some trainers send nothing for images in which they found nothing."""
     model = await loop.push_model(version="2.0")
     await add_image(loop, "later", 30)
     await detect(loop, "2.0", {"a": [FACE]})
     async with loop.app.state.loop.database.writing() as session:
         row = await projects.project_named(session, ORGANIZATION, PROJECT)
-        training = {"number": 1, "state": state, "model_variant": "", "hyperparameters": {}, "categories": []}
-        session.add(TrainingRow(id="t", project_id=row.id, model_id=model["id"], created=datetime.now(UTC), **training))
+        asked = {"number": 1, "model_variant": "", "hyperparameters": {}, "categories": []}
+        training = TrainingRow(id="t", project_id=row.id, state="running", created=datetime.now(UTC), **asked)
+        training.model_id, training.trainer_state, training.errors = model["id"], state, errors
+        session.add(training)
     images = (await evaluate(loop, "2.0"))["images"]
     assert (images["in_set"], images["looked_at"], images["without_detections"]) == (5, looked_at, looked_at - 1)
 

@@ -85,8 +85,8 @@ class EvaluationOperations:
         """Count what the stored detections of a model (its version or id) got right, got wrong and missed.
 
         An image counts if it is complete, in the set, and the model has looked at it: there are detections of it,
-        somebody sent its detections without any for this image, or the model comes from a finished training that began
-        to detect when the image was there.
+        somebody sent its detections without any for this image, or its trainer has detected with it when the image was
+        there already.
         """
         return (await self._scored(organization, project, [model], query)).models[0]
 

@@ -2,8 +2,8 @@
 
 Only images of a set that are complete count: in all others, what is not annotated may be there all the same. And only
 those that a model has looked at. It has, where there are detections of it, where somebody said that it found nothing,
-and, for a model that came out of a finished training, in all images that were there before its files: its trainer
-detected in these afterwards, and some trainers say nothing of images in which nothing was found.
+and, if its trainer has detected with it, in all images that were there before its files: the trainer took these
+afterwards, and some trainers say nothing of images in which nothing was found.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ...enums import ImageSet, ImageState
+from ...enums import ImageSet, ImageState, TrainerState
 from ...errors import TooLargeError
 from ...runtime.threads import io_bound
 from ..tally import Demand, Tally
@@ -39,7 +39,9 @@ CONFIDENT = "conf_threshold"
 """Where a model says itself which confidence its detections need."""
 
 PERCENT = 100.0
-FINISHED = "finished"
+
+DETECTING = frozenset({"detecting", "upload_detections"})
+"""What a trainer calls an error in its last two steps; with one of them it has not come to their end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,11 +191,11 @@ async def _views(
         nothing = nothing.where(BlankRow.image_number.in_(some), BlankRow.model_name.in_(names))
         for number, name in await session.execute(nothing):
             blank[name].add(number)
-    trained = await _trained(session, models)
+    detected = await _detected(session, models)
     return [
         _View(
             model,
-            marked[model.version] | blank[model.version] | _there_before(model, images, trained),
+            marked[model.version] | blank[model.version] | _there_before(model, images, detected),
             marked[model.version],
             PERCENT if highest[model.version] > 1 else 1.0,
         )
@@ -201,15 +203,17 @@ async def _views(
     ]
 
 
-async def _trained(session: AsyncSession, models: Sequence[ModelRow]) -> set[str]:
-    """Those of these models that came out of a training that has finished, detections included."""
+async def _detected(session: AsyncSession, models: Sequence[ModelRow]) -> set[str]:
+    """The ids of those models with which the trainer has detected to the end, as far as we have heard."""
     ids = [model.id for model in models]
-    query = select(TrainingRow.model_id).where(TrainingRow.model_id.in_(ids), TrainingRow.state == FINISHED)
-    return {str(id_) for id_ in await session.scalars(query)}
+    query = select(TrainingRow.model_id, TrainingRow.errors).where(
+        TrainingRow.model_id.in_(ids), TrainingRow.trainer_state == TrainerState.ReadyForCleanup.value
+    )
+    return {str(row.model_id) for row in await session.execute(query) if not DETECTING.intersection(row.errors)}
 
 
-def _there_before(model: ModelRow, images: Mapping[int, datetime], trained: set[str]) -> set[int]:
-    if model.id not in trained:
+def _there_before(model: ModelRow, images: Mapping[int, datetime], detected: set[str]) -> set[int]:
+    if model.id not in detected:
         return set()
     return {number for number, received in images.items() if received < model.created}
 
