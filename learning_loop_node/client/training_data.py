@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import errno
 import logging
+import os
+import stat
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import aiohttp
@@ -49,7 +52,9 @@ AT_ONCE = 10
 RECORDS_AT_ONCE = 3
 """Requests for records at a time; each has up to a hundred."""
 
-THREADS = 2
+THREADS = min(4, os.cpu_count() or 2)
+"""Threads that check images and write them."""
+
 MEMORY_BYTES = 4 * 2**20
 """An image that is larger is written to the disk while it arrives."""
 
@@ -106,6 +111,8 @@ class TrainingData:
         self._at_once = at_once
         self._on_progress = on_progress
         self._arrived_count = 0
+        self._part_count = 0
+        self._token = uuid4().hex
 
     async def ids(self, query: str = "") -> list[str]:
         """The ids of the project's images, or of those that the query selects (`state=complete`)."""
@@ -216,7 +223,8 @@ class TrainingData:
 
     async def _receive(self, path: str, file: Path, threads: OwnThreads) -> None:
         """Put the image into its place; `InvalidImageError` or `TooLargeError` if it is none that we can use."""
-        part = _Part(file)
+        self._part_count += 1
+        part = _Part(file, f"{self._token}-{self._part_count}")
         try:
             async with self._http.request("GET", path, stall_s=STALL_S) as answer:
                 if answer.content_type == "text/html":
@@ -224,8 +232,7 @@ class TrainingData:
                 await self._receive_body(answer, part, threads)
             await threads.run(part.finish, checks_pixels=self._checks_pixels)
         except BaseException:
-            if part.is_on_disk:
-                await io_bound(part.discard)
+            await io_bound(part.discard)
             raise
 
     async def _receive_body(self, answer: aiohttp.ClientResponse, part: _Part, threads: OwnThreads) -> None:
@@ -263,18 +270,20 @@ class TrainingData:
 
 
 class _Part:
-    """An image that is not complete yet: in memory, or what is too much of it in a hidden file beside its place."""
+    """An image that is not complete yet: in memory, or what is too much of it in a hidden file beside its place.
 
-    def __init__(self, file: Path) -> None:
+    `spill` and `finish` run in threads, which go on when who waits for them is cancelled; hence the lock. The file is
+    used by its number: each call of the system costs the interpreter lock, and Python's own files make several more.
+    """
+
+    def __init__(self, file: Path, token: str) -> None:
         self._file = file
-        self._aside: Path | None = None
-        self._open: BinaryIO | None = None
+        self._aside = file.with_name(f".{file.name}.{token}{_ENDING}")
+        self._descriptor: int | None = None
         self._pieces: list[bytes] = []
         self._pieces_bytes = 0
-
-    @property
-    def is_on_disk(self) -> bool:
-        return self._aside is not None
+        self._lock = threading.Lock()
+        self._is_over = False
 
     def add(self, chunk: bytes) -> int:
         """How many bytes are in memory then."""
@@ -284,41 +293,58 @@ class _Part:
 
     def spill(self) -> None:
         """Write what is in memory to the disk."""
-        with _disk_errors(self._file):
-            if self._open is None:
-                self._aside = self._file.with_name(f".{self._file.name}.{uuid4().hex}{_ENDING}")
-                self._open = self._aside.open("w+b")
-            self._open.writelines(self._pieces)
-            self._pieces.clear()
-            self._pieces_bytes = 0
+        with self._lock, _disk_errors(self._file):
+            if not self._is_over:
+                self._write(self._take())
 
     def finish(self, *, checks_pixels: bool) -> None:
         """Let it have its name, if it is an image."""
-        if self._open is not None:
-            self.spill()
-            with _disk_errors(self._file):
-                self._open.seek(0)
-                content = self._open.read()
-        else:
-            content = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        if checks_pixels:
-            check(content)
-        else:
-            read_header(content, max_pixels=LARGEST_PIXELS)
-        self.spill()
-        assert self._open is not None
-        assert self._aside is not None
-        with _disk_errors(self._file):
-            self._open.close()
+        with self._lock, _disk_errors(self._file):
+            if self._is_over:
+                return
+            content = self._take()
+            if self._descriptor is not None:
+                self._write(content)
+                content = self._aside.read_bytes()
+            _check(content, checks_pixels=checks_pixels)
+            if self._descriptor is None:
+                self._write(content)
+            self._close()
             self._aside.replace(self._file)
-        self._aside = None
+            self._is_over = True
 
     def discard(self) -> None:
-        with contextlib.suppress(OSError):
-            if self._open is not None:
-                self._open.close()
-            if self._aside is not None:
+        """Leave nothing on the disk, unless it is finished."""
+        with self._lock:
+            self._is_over = True
+            self._close()
+            with contextlib.suppress(FileNotFoundError):
                 self._aside.unlink()
+
+    def _take(self) -> bytes:
+        content = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces, self._pieces_bytes = [], 0
+        return content
+
+    def _write(self, content: bytes) -> None:
+        if self._descriptor is None:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            self._descriptor = os.open(self._aside, flags, 0o644)
+        view = memoryview(content)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _check(content: bytes, *, checks_pixels: bool) -> None:
+    if checks_pixels:
+        check(content)
+    else:
+        read_header(content, max_pixels=LARGEST_PIXELS)
 
 
 _ENDING = ".part"
@@ -340,9 +366,10 @@ def _not_in(folder: Path, ids: Sequence[str]) -> list[str]:
 def _has_content(file: Path) -> bool:
     """Empty is what a power cut leaves of a file that was not synced."""
     try:
-        return file.stat().st_size > 0
+        status = file.stat()
     except FileNotFoundError:
         return False
+    return stat.S_ISREG(status.st_mode) and status.st_size > 0
 
 
 def _is_name(image_id: str, missing: list[str]) -> bool:

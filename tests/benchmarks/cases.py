@@ -15,6 +15,7 @@ from . import (
     bench_process,
     bench_relevance,
     bench_rest,
+    bench_training_data,
 )
 from .figures import Figure
 from .turns import Bench
@@ -30,5 +31,6 @@ CASES: dict[str, Callable[[Bench], Awaitable[list[Figure]]]] = {
     "model": bench_model.measure,
     "process": bench_process.measure,
     "loop_storing": bench_loop_storing.measure,
+    "training_data": bench_training_data.measure,
     "loop_listing": bench_loop_listing.measure,
 }

@@ -1,7 +1,7 @@
 """Stands in for a loop that is never the bottleneck: `uvicorn loop:app`.
 
 It names the model that `PUT /target` says (`{"version", "size_mb"}`), sends models made of noise, and counts the images
-it gets; `GET /received` tells how many.
+it gets; `GET /received` tells how many. Whatever image it is asked for, it sends the one of `PUT /image`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import os
 import re
 import zipfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,13 @@ CHUNK_BYTES = 2**18
 
 archives: dict[str, Path] = {}  # by version
 received = 0
+image = b""
 
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] != "http":
         return
-    global received
+    global received, image
     method, path = scope["method"], scope["path"]
     if method == "POST" and path.endswith("/images"):
         arrived = await count_images(receive)
@@ -40,6 +42,13 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await answer(send, "ok")
     elif path == "/received":
         await answer(send, received)
+    elif path == "/image":
+        image = body
+        await answer(send, "ok")
+    elif path.endswith("/main"):
+        await send_bytes(send, image)
+    elif path.endswith("/login"):
+        await answer(send, "ok", headers=[(b"set-cookie", b"session=1; Path=/")])
     elif path.endswith("/deployment/target") and archives:
         version = next(iter(archives))
         await answer(send, {"model_uuid": model_id(version), "version": version})
@@ -75,10 +84,19 @@ async def whole_body(receive: Any) -> bytes:
             return bytes(body)
 
 
-async def answer(send: Any, value: Any, status: int = 200) -> None:
-    body = json.dumps(value).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+async def answer(send: Any, value: Any, status: int = 200, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    await send_bytes(send, json.dumps(value).encode(), b"application/json", status, headers)
+
+
+async def send_bytes(
+    send: Any,
+    body: bytes,
+    content_type: bytes = b"image/jpeg",
+    status: int = 200,
+    headers: Sequence[tuple[bytes, bytes]] = (),
+) -> None:
+    all_headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode()), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": all_headers})
     await send({"type": "http.response.body", "body": body})
 
 

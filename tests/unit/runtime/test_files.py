@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from learning_loop_node.runtime.files import make_folder, point_to, replace_file, sync_folder, write_synced
+from learning_loop_node.runtime.files import (
+    make_folder,
+    point_to,
+    replace_file,
+    sync_filesystem,
+    sync_folder,
+    write_synced,
+)
 
 
 @pytest.mark.parametrize("content", [b"", b"abc", os.urandom(3_000_000)], ids=["empty", "short", "long"])
@@ -17,6 +24,15 @@ def test_write(tmp_path, content):
     assert (tmp_path / "a").read_bytes() == content
     write_synced(tmp_path / "a", b"x")
     assert (tmp_path / "a").read_bytes() == b"x"
+
+
+def test_a_file_system_is_synced(tmp_path):
+    """Whether it is on the disk then cannot be seen from here."""
+    (tmp_path / "a").write_bytes(b"abc")
+    sync_filesystem(tmp_path)
+    assert (tmp_path / "a").read_bytes() == b"abc"
+    with pytest.raises(FileNotFoundError):
+        sync_filesystem(tmp_path / "missing")
 
 
 def test_replace_makes_the_file_or_changes_it(tmp_path):
