@@ -135,23 +135,25 @@ class Conversions:
 
     async def look(self) -> None:
         """Find the models that lack the format and convert them; raises what keeps it from that."""
-        self.problem = None
-        self.failures = {}
-        unreachable: LoopUnreachableError | None = None
         try:
             wanted, unknown = await self._find()
+            await io_bound(self._store.remove_others, wanted, unknown)
         except NodeError as error:
             self.problem = str(error)
             raise
-        await io_bound(self._store.remove_others, wanted, unknown)
+        problem = next(iter(unknown.values()), None)
+        names = {str(entry) for entry in wanted}
+        self.failures = {name: text for name, text in self.failures.items() if name in names}
+        unreachable: LoopUnreachableError | None = None
         for entry in wanted:
             try:
                 await self._attend(entry)
             except NodeError as error:
-                self.problem = f"{entry}: {error}"
+                problem = f"{entry}: {error}"
                 self._warn(f"{entry} is tried again later: {error}")
                 if isinstance(error, LoopUnreachableError):
                     unreachable = error
+        self.problem = problem
         if unreachable is not None:
             raise unreachable
 
@@ -163,19 +165,20 @@ class Conversions:
 
     # --- which models
 
-    async def _find(self) -> tuple[list[Wanted], list[tuple[str, str]]]:
-        """The models that lack the format, and the projects of which we do not know."""
+    async def _find(self) -> tuple[list[Wanted], dict[tuple[str, str], str]]:
+        """The models that lack the format, and the projects of which we do not know, with the reason."""
         wanted: list[Wanted] = []
-        unknown: list[tuple[str, str]] = []
+        unknown: dict[tuple[str, str], str] = {}
         for context in await self._models.contexts():
             try:
                 wanted += await self._models.wanted(context)
             except LoopUnreachableError:
                 raise
             except NodeError as error:
-                unknown.append((context.organization, context.project))
-                self.problem = f"the models of {context.organization}/{context.project} cannot be listed: {error}"
-                self._warn(self.problem)
+                organization, project = context.organization, context.project
+                text = f"the models of {organization}/{project} cannot be listed: {error}"
+                unknown[organization, project] = text
+                self._warn(text)
         return wanted, unknown
 
     async def _attend(self, wanted: Wanted) -> None:
@@ -243,6 +246,7 @@ class Conversions:
                 raise
             return
         self.converted_count += 1
+        self.failures.pop(str(wanted), None)
         logger.info("%s: done", wanted)
 
     async def _make(self, wanted: Wanted) -> Work:

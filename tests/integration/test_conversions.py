@@ -1,4 +1,4 @@
-"""What converters tell the loop, what it shows at the model, and converters that work against it."""
+"""What converters tell the loop, and what it shows at the model."""
 
 from __future__ import annotations
 
