@@ -6,14 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 
 import aiohttp
 import socketio
 
-from tests.loop import RunningLoop
+from tests.loop import ORGANIZATION, PROJECT, P, RunningLoop, files_form
+from tests.polling import until
 
 PATH = "/ws/socket.io"
+PASSWORD = "long enough"
 
 
 @dataclass
@@ -81,3 +84,86 @@ def trainer_status(state: str = "idle", *, id: str = "trainer 1", **changes: Any
         "architecture": "mocked",
         "context": None,
     } | changes
+
+
+@dataclass
+class ScriptedTrainer(NodeClient):
+    """A trainer that says what a test tells it to; by default it takes every training."""
+
+    loop: RunningLoop = field(kw_only=True)
+    id: str = field(default="trainer 1", kw_only=True)
+    about: dict[str, Any] = field(default_factory=dict, kw_only=True)
+
+    @property
+    def given(self) -> list[dict[str, Any]]:
+        """The details of all trainings that it was offered."""
+        return [arguments[2] for event, *arguments in self.called if event == "begin_training"]
+
+    def events(self, name: str) -> int:
+        """How often the loop has sent this event."""
+        return sum(event == name for event, *_ in self.called)
+
+    async def say(self, state: str, **changes: Any) -> dict[str, Any]:
+        """Tell the loop how it is; a trainer at work says where."""
+        context = None if state in ("idle", "blocked") else {"organization": ORGANIZATION, "project": PROJECT}
+        status = trainer_status(state, id=self.id, context=context) | self.about | changes
+        return await self.call("update_trainer", status)  # type: ignore[no-any-return]
+
+    async def report(self, epoch: int | None = 1, **changes: Any) -> Any:
+        """Tell the loop of a better state."""
+        out = {
+            "trainer_id": self.id,
+            "trainer_name": self.id.title(),
+            "confusion_matrix": {"c": {"tp": 3, "fp": 1, "fn": 2}},
+            "train_image_count": 2,
+            "test_image_count": 1,
+            "hyperparameters": {},
+            "best_epoch": epoch,
+        } | changes
+        return await self.call("update_training", ORGANIZATION, PROJECT, out)
+
+    async def upload(
+        self, number: int, model_format: str = "mocked", files: Mapping[str, bytes] | None = None
+    ) -> tuple[int, Any]:
+        """Upload the model of a training as 0.27 does; status and body of the answer."""
+        contents = files or {"model.json": b'{"categories": []}', "weights.bin": b"w"}
+        form = files_form((name, BytesIO(content)) for name, content in contents.items())
+        path = f"/api{P}/trainings/{number}/models/latest/{model_format}/file"
+        async with self.loop.admin.put(path, data=form) as answer:
+            return answer.status, await answer.json()
+
+    async def begun(self, count: int = 1) -> dict[str, Any]:
+        """Wait until the loop has offered so many trainings; the details of the last one."""
+        await until(lambda: len(self.given) >= count)
+        return self.given[-1]
+
+
+TAKEN = {"success": True, "error_msg": None, "payload": None}
+REFUSED = {"success": False, "error_msg": "busy", "payload": "refused"}
+
+
+@asynccontextmanager
+async def scripted_trainer(
+    loop: RunningLoop,
+    id: str = "trainer 1",
+    *,
+    takes: Any = None,
+    session: aiohttp.ClientSession | None = None,
+    **about: Any,
+) -> AsyncIterator[ScriptedTrainer]:
+    """A trainer that is connected and has not said anything yet; `about` is what its status says beyond the usual."""
+    async with node_client(loop, session=session, transports=["websocket"]) as connected:
+        trainer = ScriptedTrainer(connected.client, loop=loop, id=id, about=about)
+        trainer.answer("begin_training", TAKEN if takes is None else takes)
+        for event in ("stop_training", "abort_training"):
+            trainer.answer(event, TAKEN)
+        yield trainer
+
+
+@asynccontextmanager
+async def session_of(loop: RunningLoop, name: str) -> AsyncIterator[aiohttp.ClientSession]:
+    """Requests of a user, whose password is `PASSWORD`."""
+    async with aiohttp.ClientSession(loop.url, cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        async with session.post("/api/login", data={"username": name, "password": PASSWORD}) as answer:
+            assert answer.status == 200
+        yield session

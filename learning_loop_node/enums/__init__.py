@@ -5,7 +5,7 @@ from .converter import ConversionState
 from .detector import Autoupload, OperationMode, OutboxMode, VersionMode
 from .general import CategoryType, NodeState
 from .images import ImageSet, ImageState
-from .trainer import TrainerState
+from .trainer import TrainerState, TrainingState
 
 __all__ = [
     "AnnotationEventType",
@@ -18,5 +18,6 @@ __all__ = [
     "OperationMode",
     "OutboxMode",
     "TrainerState",
+    "TrainingState",
     "VersionMode",
 ]

@@ -25,3 +25,25 @@ class TrainerState(StrEnum):
     Detected = "detected"
     DetectionUploading = "detection_uploading"
     ReadyForCleanup = "ready_for_cleanup"
+
+
+class TrainingState(StrEnum):
+    """Where a training stands for the loop, whatever its trainer is doing at the moment."""
+
+    Queued = "queued"
+    Starting = "starting"
+    Running = "running"
+    Stopping = "stopping"
+    Aborting = "aborting"
+    Finished = "finished"
+    Failed = "failed"
+    Aborted = "aborted"
+
+    @property
+    def has_ended(self) -> bool:
+        return self in (TrainingState.Finished, TrainingState.Failed, TrainingState.Aborted)
+
+    @property
+    def is_with_trainer(self) -> bool:
+        """Whether a trainer has it."""
+        return not self.has_ended and self is not TrainingState.Queued

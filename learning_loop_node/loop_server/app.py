@@ -25,6 +25,7 @@ from .loop import Loop
 from .node_events import NodeEvent
 from .notice import Notice, log_notice
 from .operations import (
+    annotation_tools,
     categories,
     conversions,
     deployment,
@@ -76,7 +77,12 @@ TAGS = [
         "name": "annotations",
         "description": "What people say is in an image; every change names the version it is made from.",
     },
+    {
+        "name": "annotation tools",
+        "description": "Tools that run at nodes: people drive them with mouse and keys, and they draw the outline.",
+    },
     {"name": "models", "description": "One model per version, each in one or several formats."},
+    {"name": "trainings", "description": "What makes models: queued here, done by trainers, followed to the end."},
     {"name": "deployment", "description": "Which model the detectors of a project should run, and how they are."},
     {"name": "nodes", "description": "Trainers, annotators and converters that are connected now."},
     {"name": "projects", "description": "Projects and their categories."},
@@ -156,6 +162,7 @@ def endpoints_of(loop: Loop) -> list[Endpoint]:
         image_changes,
         thumbnails,
         labelling,
+        annotation_tools,
         detections,
         evaluation,  # before models: /models/compare is no model
         models,
@@ -182,5 +189,9 @@ def endpoints_of(loop: Loop) -> list[Endpoint]:
 
 def events_of(loop: Loop) -> list[NodeEvent]:
     """Everything that nodes tell the loop, or ask it, over Socket.IO."""
-    resources = (nodes,)
+    resources = (
+        nodes,
+        trainings,
+        annotation_tools,
+    )
     return [event for resource in resources for event in resource.events(loop)]

@@ -18,12 +18,15 @@ from ..settings import LoopServerSettings
 from .access.auth import Auth
 from .changes import Changes
 from .connections import Connections
+from .deployment_rule import consider
+from .dispatch import Dispatch
 from .notice import Notice, notice_of
 from .receiving.arrivals import Arrivals
 from .storage import models
 from .storage.blobs import BlobStore, FolderBlobs
 from .storage.database import Database, sqlite_url
 from .thumbnails import Thumbnails
+from .tool_inputs import ToolInputs
 from .upkeep.cleaning import Cleaning
 from .upkeep.folder_lock import alone_in
 from .watching.census import Census
@@ -58,6 +61,10 @@ class Loop:
         self.auth = Auth(settings, self.database, on_revision=self._look_who_may)
         self.connections = Connections(self.auth)
         self.nodes = self.connections.nodes
+        self.dispatch = Dispatch(
+            self.database, self.nodes, self.changes, on_model=lambda project, model: consider(self, project, model)
+        )
+        self.tool_inputs = ToolInputs(self.nodes)
         self.metrics = Metrics()
         self.metrics.add(loop_metrics(self))
 
@@ -78,6 +85,8 @@ class Loop:
             stack.push_async_callback(self._note_last_uses)
             stack.push_async_callback(self.changes.aclose)
             stack.push_async_callback(self.connections.shutdown)
+            await self.dispatch.open()
+            stack.push_async_callback(self.dispatch.aclose)
             yield notice_of(self.settings, await self.auth.open())
 
     def services(self) -> Iterable[Service]:
@@ -90,6 +99,7 @@ class Loop:
             Periodic("unused facets", self.cleaning.remove_unused_facets, interval_s=DAILY_S, longest_s=DAILY_S),
             Periodic("uses of tokens", self.auth.keep_uses, interval_s=USES_S, longest_s=CLEAN_S),
             self.connections,
+            self.dispatch,
         )
 
     async def let_go(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,9 @@ from learning_loop_node.loop_server import node_events
 from learning_loop_node.loop_server.nodes import NodeKind
 from tests.loop import RunningLoop, running_loop
 from tests.metrics import samples_of
-from tests.node_clients import PATH, node_client, trainer_status
+from tests.node_clients import PASSWORD, PATH, node_client, session_of, trainer_status
 from tests.polling import until
 
-PASSWORD = "long enough"
 HANDSHAKE = f"{PATH}/?EIO=4&transport=polling"
 
 
@@ -369,11 +368,3 @@ async def add_user(loop: RunningLoop, name: str, role: str, *, organization: str
 async def token_of(loop: RunningLoop, name: str) -> str:
     async with loop.nobody.post("/api/token", data={"username": name, "password": PASSWORD}) as answer:
         return (await answer.json())["access_token"]  # type: ignore[no-any-return]
-
-
-@asynccontextmanager
-async def session_of(loop: RunningLoop, name: str) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(loop.url, cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
-        async with session.post("/api/login", data={"username": name, "password": PASSWORD}) as answer:
-            assert answer.status == 200
-        yield session

@@ -26,6 +26,8 @@ WORDS = {
     "ConfusionMatrixSynced=confusion_matrix_synced TrainModelUploading=train_model_uploading "
     "TrainModelUploaded=train_model_uploaded Detecting=detecting Detected=detected "
     "DetectionUploading=detection_uploading ReadyForCleanup=ready_for_cleanup",
+    "TrainingState": "Queued=queued Starting=starting Running=running Stopping=stopping Aborting=aborting "
+    "Finished=finished Failed=failed Aborted=aborted",
 }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -15,21 +14,17 @@ from starlette.responses import FileResponse, Response
 
 from ...api.operation import Endpoint
 from ...enums import ConversionState
-from ...errors import InvalidRequestError, NotFoundError
+from ...errors import NotFoundError
 from ..access.rights import Right
 from ..loop import Loop
-from ..model_files import ModelFiles, complete_categories, file_names, keep_archive, unpacked
+from ..model_uploads import ModelUploads
 from ..names import check_format, check_version, next_version
-from ..receiving.uploads import Part, read_json, received_parts
 from ..storage import conversions, models, projects
-from ..storage.tables import CategoryRow, ConversionRow, ModelFormatRow, ModelRow, ProjectRow
-from ..wire.models import FormatFile, ModelRecord, Models, StoredModel
+from ..storage.tables import ConversionRow, ModelFormatRow, ModelRow, ProjectRow
+from ..wire.models import FormatFile, ModelRecord, Models, ParentModel, StoredModel
 from .conversions import conversion_record
 from .forms import MODEL_FORM
 from .projects import PROJECT
-
-MAX_PARTS = 10_000
-CATEGORIES_FIELD = "categories"
 
 
 def endpoints(loop: Loop) -> list[Endpoint]:
@@ -43,6 +38,13 @@ def endpoints(loop: Loop) -> list[Endpoint]:
             run=operations.all,
             access=readers,
             options={"tags": ["models"], "summary": "The models of a project"},
+        ),
+        Endpoint(
+            method="GET",
+            path=f"{PROJECT}/models/{{model}}",
+            run=operations.one,
+            access=readers,
+            options={"tags": ["models"], "summary": "One model, where it comes from and what is known of it"},
         ),
         Endpoint(
             method="POST",
@@ -75,6 +77,7 @@ class ModelOperations:
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
+        self._uploads = ModelUploads(loop)
 
     async def all(
         self,
@@ -88,8 +91,23 @@ class ModelOperations:
             found = await models.models_of(session, row.id)
             formats = await models.formats_of(session, found)
             converted = await conversions.conversions_of(session, found)
-        records = [_record(model, formats[model.id], converted[model.id]) for model in found if formats[model.id]]
+        by_id = {model.id: model for model in found}
+        records = [
+            _record(model, formats[model.id], converted[model.id], by_id.get(model.parent_id or ""))
+            for model in found
+            if formats[model.id]
+        ]
         return Models(models=[entry for entry in records if model_format is None or model_format in entry.formats])
+
+    async def one(self, organization: str, project: str, model: str) -> ModelRecord:
+        """A model, named by its version or its id."""
+        async with self._loop.database.reading() as session:
+            row = await projects.project_named(session, organization, project)
+            found = await models.model_named(session, row.id, model)
+            formats = await models.formats_of(session, [found])
+            converted = await conversions.conversions_of(session, [found])
+            parent = await session.get(ModelRow, found.parent_id) if found.parent_id else None
+        return _record(found, formats[found.id], converted[found.id], parent)
 
     async def add(
         self,
@@ -108,17 +126,14 @@ class ModelOperations:
         check_format(model_format)
         if version is not None:
             check_version(version)
-        row, known = await self._project(organization, project)
-        async with self._received(request) as parts:
-            files, field = _split(parts)
-            async with unpacked(files, self._loop.incoming) as model:
-                information = _information(model, await _text(field), known, row.id)
-                stored = await self._reserve(row, version, comment, request.url.netloc, information)
-                try:
-                    await self._keep(row, stored, model_format, model, information)
-                except BaseException:
-                    await self._give_up(stored)
-                    raise
+        row, known = await self._uploads.project(organization, project)
+        async with self._uploads.received(request, known, row) as (model, information):
+            stored = await self._reserve(row, version, comment, request.url.netloc, information)
+            try:
+                await self._uploads.keep(row, stored, model_format, model, information)
+            except BaseException:
+                await self._give_up(stored)
+                raise
         self._loop.changes.tell("models", organization, project, [stored.id])
         return StoredModel(id=stored.id, version=stored.version)
 
@@ -127,15 +142,12 @@ class ModelOperations:
     ) -> StoredModel:
         """Add the same model in another format; 409 if it has this one already."""
         check_format(model_format)
-        row, known = await self._project(organization, project)
+        row, known = await self._uploads.project(organization, project)
         async with self._loop.database.reading() as session:
             stored = await models.model_by_id(session, row.id, model_id)
             await models.refuse_taken_format(session, model_id, model_format)
-        async with self._received(request) as parts:
-            files, field = _split(parts)
-            async with unpacked(files, self._loop.incoming) as model:
-                information = _information(model, await _text(field), known, row.id, stored.information)
-                await self._keep(row, stored, model_format, model, information)
+        async with self._uploads.received(request, known, row, stored.information) as (model, information):
+            await self._uploads.keep(row, stored, model_format, model, information)
         self._loop.changes.tell("models", organization, project, [stored.id])
         return StoredModel(id=stored.id, version=stored.version)
 
@@ -158,15 +170,6 @@ class ModelOperations:
         path = await self._loop.blobs.path(archive.sha256)
         return FileResponse(path, media_type="application/zip", headers=headers)
 
-    def _received(self, request: Request) -> AbstractAsyncContextManager[list[Part]]:
-        limit = self._loop.settings.max_request_bytes
-        return received_parts(request, folder=self._loop.incoming, max_bytes=limit, max_parts=MAX_PARTS)
-
-    async def _project(self, organization: str, project: str) -> tuple[ProjectRow, Sequence[CategoryRow]]:
-        async with self._loop.database.reading() as session:
-            row = await projects.project_named(session, organization, project)
-            return row, await projects.categories_of(session, row)
-
     async def _reserve(
         self, project: ProjectRow, version: str | None, comment: str, host: str, information: dict[str, Any]
     ) -> ModelRow:
@@ -188,76 +191,14 @@ class ModelOperations:
             session.add(row)
         return row
 
-    async def _keep(
-        self,
-        project: ProjectRow,
-        stored: ModelRow,
-        model_format: str,
-        model: ModelFiles,
-        information: dict[str, Any],
-    ) -> None:
-        completed = information | {
-            "host": stored.host,
-            "organization": project.organization,
-            "project": project.name,
-            "version": stored.version,
-            "id": stored.id,
-            "format": model_format,
-        }
-        blob = await keep_archive(model, completed, self._loop.blobs)
-        async with self._loop.database.writing() as session:
-            await projects.refuse_gone(session, project)
-            await models.refuse_taken_format(session, stored.id, model_format)
-            session.add(
-                ModelFormatRow(
-                    model_id=stored.id,
-                    format=model_format,
-                    sha256=blob.sha256,
-                    size_bytes=blob.size_bytes,
-                    files=file_names(model),
-                    created=datetime.now(UTC),
-                )
-            )
-            await conversions.finish(session, stored.id, model_format, datetime.now(UTC))
-
     async def _give_up(self, stored: ModelRow) -> None:
         async with self._loop.database.writing() as session:
             await models.forget(session, stored.id)
 
 
-def _split(parts: Sequence[Part]) -> tuple[list[Part], Part | None]:
-    """The files, and the field with the categories if there is one."""
-    fields = [part for part in parts if part.name == CATEGORIES_FIELD]
-    if len(fields) > 1:
-        raise InvalidRequestError(f"the form has the field {CATEGORIES_FIELD!r} twice")
-    files = [part for part in parts if part.name != CATEGORIES_FIELD]
-    if not files:
-        raise InvalidRequestError("the form has no part named 'files'; a model needs at least one file")
-    return files, fields[0] if fields else None
-
-
-async def _text(field: Part | None) -> bytes | None:
-    return await field.read() if field is not None else None
-
-
-def _information(
-    model: ModelFiles,
-    field: bytes | None,
-    known: Sequence[CategoryRow],
-    project_id: str,
-    former: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """What `model.json` says beyond the loop's own knowledge; `former` is that of the model's first format."""
-    information = (former or {}) | (model.information or {})
-    given = information.get("categories")
-    if field is not None:
-        given = read_json(field, CATEGORIES_FIELD)
-    if given is None:
-        given = [category.name for category in known]
-    return information | {"categories": complete_categories(given, known, project_id)}
-
-
-def _record(model: ModelRow, formats: Sequence[ModelFormatRow], converted: Sequence[ConversionRow]) -> ModelRecord:
+def _record(
+    model: ModelRow, formats: Sequence[ModelFormatRow], converted: Sequence[ConversionRow], parent: ModelRow | None
+) -> ModelRecord:
     return ModelRecord(
         id=model.id,
         version=model.version,
@@ -266,6 +207,9 @@ def _record(model: ModelRow, formats: Sequence[ModelFormatRow], converted: Seque
         created=model.created.isoformat(),
         comment=model.comment,
         deployment_decision=model.deployment_decision,
+        parent=ParentModel(id=model.parent_id, version=parent.version if parent else None) if model.parent_id else None,
+        training=model.training_number,
+        confusion_matrix=model.confusion,
         archives={
             row.format: FormatFile(sha256=row.sha256, size_bytes=row.size_bytes, files=row.files) for row in formats
         },

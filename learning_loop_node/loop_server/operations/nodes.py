@@ -47,7 +47,7 @@ class NodeOperations:
     async def list(self, request: Request) -> ConnectedNodes:
         """Trainers, annotators and converters that work for an organization in which one may look at projects."""
         caller = caller_of(request)
-        found = [node for kind in KINDS for node in self._loop.nodes.of_kind(kind) if _is_seen(node, caller)]
+        found = [node for kind in KINDS for node in self._loop.nodes.of_kind(kind) if is_seen(node, caller)]
         return ConnectedNodes(nodes=[_record(node, caller) for node in found])
 
     async def hear(self, node: ConnectedNode, report: NodeReport) -> None:
@@ -57,10 +57,13 @@ class NodeOperations:
         node.id, node.name, node.status = report.id, report.name, report.model_dump(mode="json")
 
     async def hear_trainer(self, node: ConnectedNode, report: TrainerReport) -> None:
+        """The same, and what it means for the training that the trainer has, or could have."""
         await self.hear(node, report)
+        if node.kind is NodeKind.TRAINER:
+            await self._loop.dispatch.heard(node)
 
 
-def _is_seen(node: ConnectedNode, caller: Caller) -> bool:
+def is_seen(node: ConnectedNode, caller: Caller) -> bool:
     """Whether a node works for somebody: its login may change something where they may look."""
     if caller.may(Right.READ, None):
         return True

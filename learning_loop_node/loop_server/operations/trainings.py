@@ -1,45 +1,498 @@
-"""How the models of a project came to be."""
+"""Trainings: asked for, listed, stopped; and what their trainers report and upload."""
 
 from __future__ import annotations
 
-from fastapi import Depends
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import Depends, Path, Query
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import Request
+from starlette.responses import Response
 
 from ...api.operation import Endpoint
+from ...api.replies import json_reply
+from ...enums import TrainingState
+from ...errors import InvalidRequestError, NodeError, NotFoundError, RefusedError, UnfitTrainingError
+from ..access.auth import caller_of
 from ..access.rights import Right
+from ..dispatch import LOST, SUBJECT
 from ..loop import Loop
-from ..storage import models, projects
-from ..wire.trainings import Chart, ChartPoint, Charts
+from ..model_uploads import ModelUploads
+from ..names import check_format
+from ..node_events import NodeEvent, need
+from ..nodes import ConnectedNode
+from ..receiving.bodies import drained
+from ..storage import models, projects, trainings
+from ..storage.tables import CategoryRow, ModelRow, ProjectRow, TrainingMetricRow, TrainingRow
+from ..wire.ground import Done, ShortText
+from ..wire.models import StoredModel
+from ..wire.projects import ModelCategory
+from ..wire.trainings import (
+    BaseModelPlace,
+    Chart,
+    ChartPoint,
+    Epoch,
+    NewLog,
+    NewTraining,
+    TrainedModel,
+    TrainerPlace,
+    TrainingLog,
+    TrainingMetrics,
+    TrainingPage,
+    TrainingRecord,
+    TrainingReport,
+)
+from .forms import MODEL_FORM
 from .projects import PROJECT
+
+TRAININGS = f"{PROJECT}/trainings"
+TRAINING = f"{TRAININGS}/{{training_number}}"
+PAGE, MAX_PAGE = 100, 1000
+
+Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
 
 
 def endpoints(loop: Loop) -> list[Endpoint]:
-    operations = TrainingOperations(loop)
+    operations, uploads = TrainingOperations(loop), TrainedModels(loop)
+    readers, managers = [Depends(loop.auth.needs(Right.READ))], [Depends(loop.auth.needs(Right.MANAGE))]
+
+    def row(method: str, path: str, run: Any, access: Sequence[Any], summary: str) -> Endpoint:
+        options = {"tags": ["trainings"], "summary": summary}
+        return Endpoint(method=method, path=path, run=run, access=access, options=options)
+
     return [
+        row("GET", TRAININGS, operations.page, readers, "The trainings of a project"),
+        row("POST", TRAININGS, operations.add, managers, "Queue a training"),
+        row("GET", TRAINING, operations.one, readers, "A training, and how it stands"),
+        row("GET", f"{TRAINING}/metrics", operations.metrics, readers, "What was reported of a training"),
+        row("GET", f"{TRAINING}/log", operations.log, readers, "The end of a training's log"),
+        row("POST", f"{TRAINING}/log", operations.keep_log, managers, "A trainer sends the end of its log"),
+        row("POST", f"{TRAINING}/stop", operations.stop, managers, "End a training with the model that it has"),
+        row("POST", f"{TRAINING}/abort", operations.abort, managers, "End a training and drop what it has"),
+        row("POST", f"{TRAINING}/retry", operations.retry, managers, "Queue the same training again"),
         Endpoint(
-            method="GET",
-            path=f"{PROJECT}/trainings",
-            run=operations.charts,
-            access=[Depends(loop.auth.needs(Right.READ))],
-            options={"tags": ["models"], "summary": "The models of a project as charts"},
+            method="PUT",
+            path=f"{TRAINING}/models/latest/{{model_format}}/file",
+            run=uploads.add,
+            access=managers,
+            streams=True,
+            options={
+                "tags": ["trainings"],
+                "summary": "A trainer uploads its model in one format",
+                "openapi_extra": MODEL_FORM,
+                "response_model": StoredModel,
+            },
         ),
     ]
 
 
+def events(loop: Loop) -> list[NodeEvent]:
+    reports = TrainingReports(loop)
+    return [NodeEvent(name="update_training", arguments=[ShortText, ShortText, TrainingReport], run=reports.hear)]
+
+
 class TrainingOperations:
-    """Answers requests for trainings."""
+    """Answers what people ask of trainings."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
 
-    async def charts(self, organization: str, project: str) -> Charts:
-        """The models of a project that have files, in one chart, the newest first."""
+    async def page(
+        self,
+        organization: str,
+        project: str,
+        before: int | None = Query(default=None, ge=1, le=2**53, description="The `next` of the page before."),
+        limit: int = Query(default=PAGE, ge=1, le=MAX_PAGE, description="Trainings per page."),
+    ) -> TrainingPage:
+        """Trainings, newest first; beside them all models that have files, in one chart, the newest first."""
         async with self._loop.database.reading() as session:
-            row = await projects.project_named(session, organization, project)
-            found = await models.models_of(session, row.id)
-            formats = await models.formats_of(session, found)
+            place = await projects.project_named(session, organization, project)
+            found = await trainings.page(session, place.id, limit=limit, before=before)
+            records = await self._records(session, place, found)
+            known = await models.models_of(session, place.id)
+            formats = await models.formats_of(session, known)
         points = [
             ChartPoint(model_id=model.id, version=model.version, created=model.created.isoformat())
-            for model in reversed(found)
+            for model in reversed(known)
             if formats[model.id]
         ]
-        return Charts(charts=[Chart(data=points)])
+        is_full = len(found) == limit
+        return TrainingPage(charts=[Chart(data=points)], trainings=records, next=found[-1].number if is_full else None)
+
+    async def add(self, organization: str, project: str, new: NewTraining, request: Request) -> TrainingRecord:
+        """Queue a training for the next idle trainer that fits; it is followed by `GET`, or with `/api/events`.
+
+        409 if the same `idempotency_key` was given with something else; 422 if images, annotations or the base model
+        are not there.
+        """
+        async with self._loop.database.writing() as session:
+            place = await projects.project_named(session, organization, project)
+            if new.idempotency_key is not None:
+                former = await trainings.with_key(session, place.id, new.idempotency_key)
+                if former is not None:
+                    return await self._same(session, place, former, new)
+            categories = _chosen(await projects.categories_of(session, place), new.category_ids)
+            await trainings.refuse_without_images(session, place.id, categories)
+            base = await _base(session, place, new.base_model)
+            row = _row(place, new, categories, base, caller_of(request).author)
+            await trainings.add(session, row)
+            record = await self._record(session, place, row)
+        return self._queued(place, record)
+
+    async def retry(self, organization: str, project: str, training_number: Number, request: Request) -> TrainingRecord:
+        """Queue a new training that does the same as one that has ended."""
+        async with self._loop.database.writing() as session:
+            place = await projects.project_named(session, organization, project)
+            former = await trainings.numbered(session, place.id, training_number)
+            if not TrainingState(former.state).has_ended:
+                raise RefusedError(f"training {training_number} is {former.state}; only one that has ended is retried")
+            new = NewTraining(
+                model_variant=former.model_variant,
+                hyperparameters=former.hyperparameters,
+                architecture=former.architecture,
+                trainer=former.wanted_trainer,
+                base_model=former.base_model_id,
+                description=former.description,
+            )
+            ids = [category["id"] for category in former.categories]
+            categories = _chosen(await projects.categories_of(session, place), ids)
+            await trainings.refuse_without_images(session, place.id, categories)
+            base = await _base(session, place, new.base_model)
+            row = _row(place, new, categories, base, caller_of(request).author)
+            row.retry_of = former.number
+            await trainings.add(session, row)
+            record = await self._record(session, place, row)
+        return self._queued(place, record)
+
+    async def one(self, organization: str, project: str, training_number: Number) -> TrainingRecord:
+        """What was asked for, which trainer has it, how far it is, and what came out of it."""
+        async with self._loop.database.reading() as session:
+            place = await projects.project_named(session, organization, project)
+            return await self._record(session, place, await trainings.numbered(session, place.id, training_number))
+
+    async def metrics(self, organization: str, project: str, training_number: Number) -> TrainingMetrics:
+        """Each better state that the trainer has found, in their order."""
+        async with self._loop.database.reading() as session:
+            place = await projects.project_named(session, organization, project)
+            row = await trainings.numbered(session, place.id, training_number)
+            found = await trainings.metrics_of(session, row.id)
+        return TrainingMetrics(epochs=[_epoch(entry) for entry in found])
+
+    async def log(self, organization: str, project: str, training_number: Number) -> TrainingLog:
+        """The last 64 KB that the training program has said, as its trainer sent them last."""
+        async with self._loop.database.reading() as session:
+            place = await projects.project_named(session, organization, project)
+            row = await trainings.numbered(session, place.id, training_number)
+            text, size_bytes = await trainings.log_of(session, row.id)
+        return TrainingLog(text=text, size_bytes=size_bytes)
+
+    async def keep_log(self, organization: str, project: str, training_number: Number, log: NewLog) -> Done:
+        """Replace the end of the log."""
+        async with self._loop.database.writing() as session:
+            place = await projects.project_named(session, organization, project)
+            row = await trainings.numbered(session, place.id, training_number)
+            row.log = log.text
+            row.log_bytes = log.size_bytes if log.size_bytes is not None else len(log.text.encode())
+        self._loop.changes.tell(SUBJECT, organization, project, [str(training_number)])
+        return Done()
+
+    async def stop(self, organization: str, project: str, training_number: Number) -> TrainingRecord:
+        """Its model is uploaded and detects, as if the training had come to its end by itself."""
+        place = await self._project(organization, project)
+        await self._loop.dispatch.stop(place, training_number)
+        return await self.one(organization, project, training_number)
+
+    async def abort(self, organization: str, project: str, training_number: Number) -> TrainingRecord:
+        """One that waits leaves the queue; the trainer of one that runs drops it."""
+        place = await self._project(organization, project)
+        await self._loop.dispatch.abort(place, training_number)
+        return await self.one(organization, project, training_number)
+
+    async def _project(self, organization: str, project: str) -> ProjectRow:
+        async with self._loop.database.reading() as session:
+            return await projects.project_named(session, organization, project)
+
+    async def _same(
+        self, session: AsyncSession, place: ProjectRow, former: TrainingRow, new: NewTraining
+    ) -> TrainingRecord:
+        asked = (new.model_variant, new.hyperparameters, new.architecture, new.trainer, new.description)
+        kept = (
+            former.model_variant,
+            former.hyperparameters,
+            former.architecture,
+            former.wanted_trainer,
+            former.description,
+        )
+        if asked != kept:
+            raise RefusedError(
+                f"training {former.number} has the idempotency_key {new.idempotency_key!r} and is another one; take "
+                "another key for each training"
+            )
+        return await self._record(session, place, former)
+
+    def _queued(self, place: ProjectRow, record: TrainingRecord) -> TrainingRecord:
+        self._loop.changes.tell(SUBJECT, place.organization, place.name, [str(record.number)])
+        self._loop.dispatch.wake()
+        return record
+
+    async def _record(self, session: AsyncSession, place: ProjectRow, row: TrainingRow) -> TrainingRecord:
+        [record] = await self._records(session, place, [row])
+        return record
+
+    async def _records(
+        self, session: AsyncSession, place: ProjectRow, rows: Sequence[TrainingRow]
+    ) -> list[TrainingRecord]:
+        ids = {id_ for row in rows for id_ in (row.base_model_id, row.model_id) if id_ is not None}
+        known = await trainings.models_by_id(session, ids)
+        formats = await models.formats_of(session, list(known.values()))
+        names = {id_: [entry.format for entry in entries] for id_, entries in formats.items()}
+        return [self._record_of(place, row, known, names) for row in rows]
+
+    def _record_of(
+        self, place: ProjectRow, row: TrainingRow, known: dict[str, ModelRow], formats: dict[str, list[str]]
+    ) -> TrainingRecord:
+        state, dispatch = TrainingState(row.state), self._loop.dispatch
+        base = known.get(row.base_model_id or "")
+        model = known.get(row.model_id or "")
+        trainer = None
+        if row.trainer_id is not None and state is not TrainingState.Queued:
+            is_connected = dispatch.trainer_of(row, place) is not None
+            trainer = TrainerPlace(id=row.trainer_id, name=row.trainer_name or "", is_connected=is_connected)
+        return TrainingRecord(
+            number=row.number,
+            id=row.id,
+            state=state,
+            trainer_state=row.trainer_state if state.is_with_trainer else None,
+            progress=dispatch.progress_of(row.id),
+            errors=row.errors,
+            error=row.error,
+            model_variant=row.model_variant,
+            architecture=(row.trainer_architecture if trainer else None) or row.architecture,
+            wanted_trainer=row.wanted_trainer,
+            hyperparameters=row.hyperparameters,
+            categories=[ModelCategory.model_validate(entry) for entry in row.categories],
+            base_model=(
+                BaseModelPlace(id=row.base_model_id, version=base.version if base else None)
+                if row.base_model_id
+                else None
+            ),
+            trainer=trainer,
+            model=TrainedModel(id=model.id, version=model.version, formats=formats[model.id]) if model else None,
+            train_image_count=row.train_image_count,
+            test_image_count=row.test_image_count,
+            best_epoch=row.best_epoch,
+            confusion_matrix=row.confusion,
+            refusals=row.refusals,
+            retry_of=row.retry_of,
+            description=row.description,
+            created=row.created.isoformat(),
+            created_by=row.created_by,
+            started=row.started.isoformat() if row.started else None,
+            ended=row.ended.isoformat() if row.ended else None,
+        )
+
+
+class TrainingReports:
+    """Keeps what trainers report of the training that they have."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+
+    async def hear(self, node: ConnectedNode, organization: str, project: str, report: TrainingReport) -> None:
+        """Keep a new state of the training; which training it is, the loop knows. The same again changes nothing."""
+        need(node, Right.MANAGE, organization, project)
+        async with self._loop.database.reading() as session:
+            place = await projects.project_named(session, organization, project)
+        if node.id is None:
+            node.id, node.name = report.trainer_id, report.trainer_name or ""
+        if node.id != report.trainer_id:
+            raise InvalidRequestError(f"trainer_id is {report.trainer_id!r}, but this trainer is {node.id!r}")
+        training_id = await self._loop.dispatch.training_of(node, place)
+        confusion = {name: counts.model_dump() for name, counts in report.confusion_matrix.items()}
+        async with self._loop.database.writing() as session:
+            row = await trainings.row_of(session, training_id)
+            if row is None:
+                raise NotFoundError("the training is gone")
+            given = report.hyperparameters
+            metric = TrainingMetricRow(
+                training_id=row.id,
+                moment=datetime.now(UTC),
+                epoch=report.best_epoch,
+                confusion=confusion,
+                train_image_count=report.train_image_count or 0,
+                test_image_count=report.test_image_count or 0,
+                hyperparameters=given if given not in (None, row.hyperparameters) else None,
+            )
+            if not await trainings.add_metric(session, metric):
+                return
+            row.confusion, row.best_epoch = confusion, report.best_epoch
+            row.train_image_count = report.train_image_count
+            row.test_image_count = report.test_image_count
+            model = await trainings.model_of(session, row)
+            if model is not None:
+                model.confusion = confusion
+            number = row.number
+        self._loop.changes.tell(SUBJECT, organization, project, [str(number)])
+
+
+class _StoredAlreadyError(RefusedError):
+    """The format is there."""
+
+
+class TrainedModels:
+    """Takes the models of trainings."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._uploads = ModelUploads(loop)
+
+    async def add(
+        self, organization: str, project: str, training_number: Number, model_format: str, request: Request
+    ) -> Response:
+        """Keep the files of a training's model in one format. All formats of it belong to one model, with one id.
+
+        409 with `detail.id` if this format is there already: so a trainer that did not get an answer finds out.
+        """
+        try:
+            check_format(model_format)
+            place, known = await self._uploads.project(organization, project)
+            async with self._loop.database.writing() as session:
+                await projects.refuse_gone(session, place)
+                training = await trainings.numbered(session, place.id, training_number)
+                _refuse_ended(training)
+                await trainings.take_model(session, training)
+                model_id = training.model_id or ""
+                model = await trainings.model_of(session, training)
+                is_there = await models.find_format(session, model_id, model_format) is not None
+        except NodeError:
+            await drained(request)  # else some clients would see a broken connection, not the answer
+            raise
+        if is_there:
+            await drained(request)
+            return _stored_already(model_id)
+        former = model.information if model is not None else {"categories": training.categories}
+        async with self._uploads.received(request, known, place, former) as (files, information):
+            information = _filled(information, training)
+            stored = model or _model_row(training, request.url.netloc, information)
+
+            async def make_model(session: AsyncSession) -> None:
+                if await models.find_format(session, model_id, model_format) is not None:
+                    raise _StoredAlreadyError
+                present = await trainings.numbered(session, place.id, training_number)
+                _refuse_ended(present)
+                if await trainings.model_of(session, present) is None:
+                    new = _model_row(training, request.url.netloc, information)
+                    new.confusion = present.confusion
+                    session.add(new)
+                    await session.flush()
+
+            try:
+                await self._uploads.keep(place, stored, model_format, files, information, before=make_model)
+            except _StoredAlreadyError:
+                return _stored_already(model_id)
+        self._loop.changes.tell("models", organization, project, [model_id])
+        self._loop.changes.tell(SUBJECT, organization, project, [str(training_number)])
+        return json_reply({"id": model_id, "version": stored.version})
+
+
+def _stored_already(model_id: str) -> Response:
+    return json_reply({"detail": {"id": model_id}, "code": RefusedError().code}, 409)
+
+
+def _refuse_ended(training: TrainingRow) -> None:
+    """Raise `UnfitTrainingError` if nothing is expected any more. No 409: trainers would take that for a success."""
+    state = TrainingState(training.state)
+    was_lost = state is TrainingState.Failed and (training.error or "").startswith(LOST)
+    is_expected = state.is_with_trainer or state is TrainingState.Finished or was_lost
+    if state is TrainingState.Queued and training.trainer_id is not None:
+        is_expected = True  # a trainer has it after all
+    if not is_expected or state is TrainingState.Aborting:
+        raise UnfitTrainingError(f"training {training.number} is {state}, so that no model of it is taken")
+
+
+def _filled(information: dict[str, Any], training: TrainingRow) -> dict[str, Any]:
+    """What some detectors need to know of a model, and no trainer says."""
+    resolution = training.hyperparameters.get("resolution")
+    known: dict[str, Any] = {"model_size": training.model_variant}
+    if isinstance(resolution, int) and not isinstance(resolution, bool):
+        known["resolution"] = resolution
+    return known | {name: value for name, value in information.items() if value is not None}
+
+
+def _model_row(training: TrainingRow, host: str, information: dict[str, Any]) -> ModelRow:
+    return ModelRow(
+        id=training.model_id,
+        project_id=training.project_id,
+        version=training.model_version,
+        host=host,
+        comment=training.description or "",
+        created=datetime.now(UTC),
+        information=information,
+        parent_id=training.base_model_id,
+        training_number=training.number,
+        confusion=training.confusion,
+    )
+
+
+def _chosen(known: Sequence[CategoryRow], ids: Sequence[str] | None) -> Sequence[CategoryRow]:
+    """The categories of a training, in the order of the project."""
+    missing = set(ids or ()) - {category.id for category in known}
+    if missing:
+        raise UnfitTrainingError(f"category_ids: there is no category {', '.join(sorted(missing))} in this project")
+    chosen = [category for category in known if ids is None or category.id in ids]
+    if not chosen:
+        raise UnfitTrainingError("the project has no categories; make some, and annotate images with them")
+    return chosen
+
+
+async def _base(session: AsyncSession, place: ProjectRow, name: str | None) -> ModelRow | None:
+    """The model from which a training goes on."""
+    if name is None:
+        return None
+    model = await models.model_named(session, place.id, name)
+    if not (await models.formats_of(session, [model]))[model.id]:
+        raise UnfitTrainingError(f"base_model: {model.version} has no files, so that no training can go on from it")
+    return model
+
+
+def _row(
+    place: ProjectRow, new: NewTraining, categories: Sequence[CategoryRow], base: ModelRow | None, author: str | None
+) -> TrainingRow:
+    return TrainingRow(
+        id=str(uuid4()),
+        project_id=place.id,
+        idempotency_key=new.idempotency_key,
+        state=TrainingState.Queued,
+        model_variant=new.model_variant,
+        architecture=new.architecture,
+        wanted_trainer=new.trainer,
+        base_model_id=base.id if base else None,
+        hyperparameters=new.hyperparameters,
+        categories=[_category(category) for category in categories],
+        description=new.description,
+        created=datetime.now(UTC),
+        created_by=author,
+        errors={},
+        refusals=0,
+        log_bytes=0,
+    )
+
+
+def _category(row: CategoryRow) -> dict[str, Any]:
+    """A category as trainers take it; they want each field to have exactly its type."""
+    names = ("id", "name", "description", "hotkey", "color", "point_size", "type")
+    return {name: getattr(row, name) for name in names}
+
+
+def _epoch(row: TrainingMetricRow) -> Epoch:
+    return Epoch(
+        moment=row.moment.isoformat(),
+        epoch=row.epoch,
+        confusion_matrix=row.confusion,
+        train_image_count=row.train_image_count,
+        test_image_count=row.test_image_count,
+        hyperparameters=row.hyperparameters,
+    )

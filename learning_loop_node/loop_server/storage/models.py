@@ -8,14 +8,19 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...errors import NotFoundError, RefusedError
-from .tables import ModelFormatRow, ModelRow
+from .tables import ModelFormatRow, ModelRow, TrainingRow
 
 TOLD = 10
 """So many versions stand in the text of an error, the newest ones."""
 
 
 async def versions(session: AsyncSession, project_id: str) -> Sequence[str]:
-    return (await session.scalars(select(ModelRow.version).where(ModelRow.project_id == project_id))).all()
+    """Those of the models, and those that are taken for trainings whose models have no files yet."""
+    known = select(ModelRow.version).where(ModelRow.project_id == project_id)
+    taken = select(TrainingRow.model_version).where(
+        TrainingRow.project_id == project_id, TrainingRow.model_version.is_not(None)
+    )
+    return [version for version in await session.scalars(known.union(taken)) if version is not None]
 
 
 async def models_of(session: AsyncSession, project_id: str) -> Sequence[ModelRow]:

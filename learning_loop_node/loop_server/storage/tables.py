@@ -356,8 +356,8 @@ class TrainingRow(Table):
 
     `model_id` and `model_version` are taken for it once, and never given to another model, whether or not files come.
     `errors` are those that its trainer reported last while it worked, `error` is why it failed. `offered` is when it
-    was given to the trainer, `not_before` when it is offered again after a refusal. `log` is the end of the trainer's
-    log, of which there are `log_bytes`.
+    was given to the trainer last; `refusals` counts how often trainers did not take it. `log` is the end of the
+    trainer's log, of which there are `log_bytes`.
     """
 
     __tablename__ = "trainings"
@@ -382,7 +382,6 @@ class TrainingRow(Table):
     retry_of: Mapped[int | None]
     created: Mapped[datetime]
     created_by: Mapped[str | None]
-    not_before: Mapped[datetime | None]
     refusals: Mapped[int] = mapped_column(server_default=NONE_YET)
     trainer_id: Mapped[str | None]
     trainer_name: Mapped[str | None]

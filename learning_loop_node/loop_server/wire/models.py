@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from ...enums import ImageSet
@@ -22,6 +24,13 @@ class FormatFile(Wire):
     files: list[str]
 
 
+class ParentModel(Wire):
+    """The model from which a training went on; without a version, if that is gone."""
+
+    id: str
+    version: str | None
+
+
 class ModelRecord(StoredModel):
     """`formats` are the names, `archives` what there is to download for each of them.
 
@@ -35,6 +44,11 @@ class ModelRecord(StoredModel):
     comment: str
     archives: dict[str, FormatFile]
     deployment_decision: str | None = None
+    parent: ParentModel | None = None
+    training: int | None = Field(default=None, description="The number of the training from which it comes.")
+    confusion_matrix: dict[str, Any] | None = Field(
+        default=None, description="What its trainer counted last: `tp`, `fp` and `fn` by the ids of categories."
+    )
     problems: list[ConversionRecord]
 
 

@@ -44,7 +44,6 @@ def _create_trainings() -> None:
         sa.Column("retry_of", sa.Integer(), nullable=True),
         sa.Column("created", sa.DateTime(), nullable=False),
         sa.Column("created_by", sa.String(), nullable=True),
-        sa.Column("not_before", sa.DateTime(), nullable=True),
         sa.Column("refusals", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("trainer_id", sa.String(), nullable=True),
         sa.Column("trainer_name", sa.String(), nullable=True),
