@@ -64,35 +64,25 @@ async def follow(loop: LoopClient, entry: TrainingEntry, *, wait: bool, as_json:
 
 
 async def _tell_result(loop: LoopClient, entry: TrainingEntry) -> None:
-    """What came out, what it is worth beside the deployed model, and what the project's rule made of it."""
+    """What came out, and what the project's rule made of it, or what it is worth beside the deployed model."""
     stdout().print(end_text(entry), soft_wrap=True)
     if entry.model is None or entry.model.version is None:
         return
     version = entry.model.version
+    decision = (await loop.models.get(version)).deployment_decision
+    if decision is not None:
+        stdout().print(decision, soft_wrap=True)
+        return
     target = await loop.deployment.target()
-    if target is not None and target.version != version:
+    if target is not None:
         former, score = (await loop.evaluations.compare([target.version, version])).models
         beside = f", the deployed {target.version} {share_text(former.macro_f1)}"
     else:
         score, beside = await loop.evaluations.of(version), ""
-    if score.images.compared:
-        count = score.images.compared
+    if count := score.images.compared:
         text = f"macro F1 on {count} test image{'' if count == 1 else 's'}: {share_text(score.macro_f1)}{beside}"
         stdout().print(text, soft_wrap=True)
-    if (await loop.deployment.rule()).automatic:
-        stdout().print(await _decision(loop, version), soft_wrap=True)
-    elif target is None or target.version != version:
-        stdout().print(f"`learning-loop models deploy {version}` lets detectors run it", soft_wrap=True)
-
-
-async def _decision(loop: LoopClient, version: str) -> str:
-    """What the rule said, which the loop works out once a training is finished."""
-    for _ in range(MOST_TRIES):
-        decision = (await loop.models.get(version)).deployment_decision
-        if decision is not None:
-            return decision
-        await loop.http.clock.sleep(EVERY_S)
-    return "the rule has not decided yet"
+    stdout().print(f"`learning-loop models deploy {version}` lets detectors run it", soft_wrap=True)
 
 
 async def _tell_failure(loop: LoopClient, entry: TrainingEntry) -> None:

@@ -83,7 +83,9 @@ class Models:
 
     async def get(self, model: str) -> ModelEntry:
         """One model, by its version or its id. Only our own loop has this."""
-        return from_dict(ModelEntry, await self._place.http.json("GET", self._place.path(f"/models/{part_of_path(model)}")))
+        return from_dict(
+            ModelEntry, await self._place.http.json("GET", self._place.path(f"/models/{part_of_path(model)}"))
+        )
 
     async def push(self, files: Sequence[Path], model_format: str, *, version: str | None = None) -> PushedModel:
         """Send a new model: one zip, or its files; the loop completes `model.json`."""

@@ -47,8 +47,8 @@ async def consider(
 ) -> Decision | None:
     """Deploy a model that has come out of a training, if the project's rule is in force and the model fulfils it.
 
-    Call it once the trainer has done with it, detections included. The decision is kept with the model and told; None is
-    one that was not up to the rule. A failure to decide is a decision, too: it never spoils the training.
+    Call it once the trainer has done with it, detections included. The decision is kept with the model and told; None
+    says that it was not up to the rule. A failure to decide is a decision, too: it never spoils the training.
     """
     try:
         decision = await _decide(loop, project.id, model.id, longest_s)
