@@ -49,6 +49,8 @@ from .operations import (
     short_uploads,
     thumbnails,
     tokens,
+    trained_models,
+    training_reports,
     trainings,
     users,
 )
@@ -168,6 +170,7 @@ def endpoints_of(loop: Loop) -> list[Endpoint]:
         models,
         conversions,
         trainings,
+        trained_models,
         deployment,
         detectors,
         nodes,
@@ -191,7 +194,7 @@ def events_of(loop: Loop) -> list[NodeEvent]:
     """Everything that nodes tell the loop, or ask it, over Socket.IO."""
     resources = (
         nodes,
-        trainings,
+        training_reports,
         annotation_tools,
     )
     return [event for resource in resources for event in resource.events(loop)]

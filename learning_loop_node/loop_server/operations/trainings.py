@@ -1,4 +1,4 @@
-"""Trainings: asked for, listed, stopped; and what their trainers report and upload."""
+"""Trainings: asked for, listed, stopped, begun again."""
 
 from __future__ import annotations
 
@@ -10,25 +10,17 @@ from uuid import uuid4
 from fastapi import Depends, Path, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
-from starlette.responses import Response
 
 from ...api.operation import Endpoint
-from ...api.replies import json_reply
 from ...enums import TrainingState
-from ...errors import InvalidRequestError, NodeError, NotFoundError, RefusedError, UnfitTrainingError
+from ...errors import RefusedError, UnfitTrainingError
 from ..access.auth import caller_of
 from ..access.rights import Right
-from ..dispatch import LOST, SUBJECT
+from ..dispatch import SUBJECT
 from ..loop import Loop
-from ..model_uploads import ModelUploads
-from ..names import check_format
-from ..node_events import NodeEvent, need
-from ..nodes import ConnectedNode
-from ..receiving.bodies import drained
 from ..storage import models, projects, trainings
 from ..storage.tables import CategoryRow, ModelRow, ProjectRow, TrainingMetricRow, TrainingRow
-from ..wire.ground import Done, ShortText
-from ..wire.models import StoredModel
+from ..wire.ground import Done
 from ..wire.projects import ModelCategory
 from ..wire.trainings import (
     BaseModelPlace,
@@ -43,20 +35,18 @@ from ..wire.trainings import (
     TrainingMetrics,
     TrainingPage,
     TrainingRecord,
-    TrainingReport,
 )
-from .forms import MODEL_FORM
 from .projects import PROJECT
 
 TRAININGS = f"{PROJECT}/trainings"
 TRAINING = f"{TRAININGS}/{{training_number}}"
 PAGE, MAX_PAGE = 100, 1000
 
-Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
+TrainingNumber = Annotated[int, Path(ge=0, le=2**31 - 1)]
 
 
 def endpoints(loop: Loop) -> list[Endpoint]:
-    operations, uploads = TrainingOperations(loop), TrainedModels(loop)
+    operations = TrainingOperations(loop)
     readers, managers = [Depends(loop.auth.needs(Right.READ))], [Depends(loop.auth.needs(Right.MANAGE))]
 
     def row(method: str, path: str, run: Any, access: Sequence[Any], summary: str) -> Endpoint:
@@ -73,25 +63,7 @@ def endpoints(loop: Loop) -> list[Endpoint]:
         row("POST", f"{TRAINING}/stop", operations.stop, managers, "End a training with the model that it has"),
         row("POST", f"{TRAINING}/abort", operations.abort, managers, "End a training and drop what it has"),
         row("POST", f"{TRAINING}/retry", operations.retry, managers, "Queue the same training again"),
-        Endpoint(
-            method="PUT",
-            path=f"{TRAINING}/models/latest/{{model_format}}/file",
-            run=uploads.add,
-            access=managers,
-            streams=True,
-            options={
-                "tags": ["trainings"],
-                "summary": "A trainer uploads its model in one format",
-                "openapi_extra": MODEL_FORM,
-                "response_model": StoredModel,
-            },
-        ),
     ]
-
-
-def events(loop: Loop) -> list[NodeEvent]:
-    reports = TrainingReports(loop)
-    return [NodeEvent(name="update_training", arguments=[ShortText, ShortText, TrainingReport], run=reports.hear)]
 
 
 class TrainingOperations:
@@ -142,7 +114,9 @@ class TrainingOperations:
             record = await self._record(session, place, row)
         return self._queued(place, record)
 
-    async def retry(self, organization: str, project: str, training_number: Number, request: Request) -> TrainingRecord:
+    async def retry(
+        self, organization: str, project: str, training_number: TrainingNumber, request: Request
+    ) -> TrainingRecord:
         """Queue a new training that does the same as one that has ended."""
         async with self._loop.database.writing() as session:
             place = await projects.project_named(session, organization, project)
@@ -167,13 +141,13 @@ class TrainingOperations:
             record = await self._record(session, place, row)
         return self._queued(place, record)
 
-    async def one(self, organization: str, project: str, training_number: Number) -> TrainingRecord:
+    async def one(self, organization: str, project: str, training_number: TrainingNumber) -> TrainingRecord:
         """What was asked for, which trainer has it, how far it is, and what came out of it."""
         async with self._loop.database.reading() as session:
             place = await projects.project_named(session, organization, project)
             return await self._record(session, place, await trainings.numbered(session, place.id, training_number))
 
-    async def metrics(self, organization: str, project: str, training_number: Number) -> TrainingMetrics:
+    async def metrics(self, organization: str, project: str, training_number: TrainingNumber) -> TrainingMetrics:
         """Each better state that the trainer has found, in their order."""
         async with self._loop.database.reading() as session:
             place = await projects.project_named(session, organization, project)
@@ -181,7 +155,7 @@ class TrainingOperations:
             found = await trainings.metrics_of(session, row.id)
         return TrainingMetrics(epochs=[_epoch(entry) for entry in found])
 
-    async def log(self, organization: str, project: str, training_number: Number) -> TrainingLog:
+    async def log(self, organization: str, project: str, training_number: TrainingNumber) -> TrainingLog:
         """The last 64 KB that the training program has said, as its trainer sent them last."""
         async with self._loop.database.reading() as session:
             place = await projects.project_named(session, organization, project)
@@ -189,7 +163,7 @@ class TrainingOperations:
             text, size_bytes = await trainings.log_of(session, row.id)
         return TrainingLog(text=text, size_bytes=size_bytes)
 
-    async def keep_log(self, organization: str, project: str, training_number: Number, log: NewLog) -> Done:
+    async def keep_log(self, organization: str, project: str, training_number: TrainingNumber, log: NewLog) -> Done:
         """Replace the end of the log."""
         async with self._loop.database.writing() as session:
             place = await projects.project_named(session, organization, project)
@@ -199,13 +173,13 @@ class TrainingOperations:
         self._loop.changes.tell(SUBJECT, organization, project, [str(training_number)])
         return Done()
 
-    async def stop(self, organization: str, project: str, training_number: Number) -> TrainingRecord:
+    async def stop(self, organization: str, project: str, training_number: TrainingNumber) -> TrainingRecord:
         """Its model is uploaded and detects, as if the training had come to its end by itself."""
         place = await self._project(organization, project)
         await self._loop.dispatch.stop(place, training_number)
         return await self.one(organization, project, training_number)
 
-    async def abort(self, organization: str, project: str, training_number: Number) -> TrainingRecord:
+    async def abort(self, organization: str, project: str, training_number: TrainingNumber) -> TrainingRecord:
         """One that waits leaves the queue; the trainer of one that runs drops it."""
         place = await self._project(organization, project)
         await self._loop.dispatch.abort(place, training_number)
@@ -293,148 +267,6 @@ class TrainingOperations:
             started=row.started.isoformat() if row.started else None,
             ended=row.ended.isoformat() if row.ended else None,
         )
-
-
-class TrainingReports:
-    """Keeps what trainers report of the training that they have."""
-
-    def __init__(self, loop: Loop) -> None:
-        self._loop = loop
-
-    async def hear(self, node: ConnectedNode, organization: str, project: str, report: TrainingReport) -> None:
-        """Keep a new state of the training; which training it is, the loop knows. The same again changes nothing."""
-        need(node, Right.MANAGE, organization, project)
-        async with self._loop.database.reading() as session:
-            place = await projects.project_named(session, organization, project)
-        if node.id is None:
-            node.id, node.name = report.trainer_id, report.trainer_name or ""
-        if node.id != report.trainer_id:
-            raise InvalidRequestError(f"trainer_id is {report.trainer_id!r}, but this trainer is {node.id!r}")
-        training_id = await self._loop.dispatch.training_of(node, place)
-        confusion = {name: counts.model_dump() for name, counts in report.confusion_matrix.items()}
-        async with self._loop.database.writing() as session:
-            row = await trainings.row_of(session, training_id)
-            if row is None:
-                raise NotFoundError("the training is gone")
-            given = report.hyperparameters
-            metric = TrainingMetricRow(
-                training_id=row.id,
-                moment=datetime.now(UTC),
-                epoch=report.best_epoch,
-                confusion=confusion,
-                train_image_count=report.train_image_count or 0,
-                test_image_count=report.test_image_count or 0,
-                hyperparameters=given if given not in (None, row.hyperparameters) else None,
-            )
-            if not await trainings.add_metric(session, metric):
-                return
-            row.confusion, row.best_epoch = confusion, report.best_epoch
-            row.train_image_count = report.train_image_count
-            row.test_image_count = report.test_image_count
-            model = await trainings.model_of(session, row)
-            if model is not None:
-                model.confusion = confusion
-            number = row.number
-        self._loop.changes.tell(SUBJECT, organization, project, [str(number)])
-
-
-class _StoredAlreadyError(RefusedError):
-    """The format is there."""
-
-
-class TrainedModels:
-    """Takes the models of trainings."""
-
-    def __init__(self, loop: Loop) -> None:
-        self._loop = loop
-        self._uploads = ModelUploads(loop)
-
-    async def add(
-        self, organization: str, project: str, training_number: Number, model_format: str, request: Request
-    ) -> Response:
-        """Keep the files of a training's model in one format. All formats of it belong to one model, with one id.
-
-        409 with `detail.id` if this format is there already: so a trainer that did not get an answer finds out.
-        """
-        try:
-            check_format(model_format)
-            place, known = await self._uploads.project(organization, project)
-            async with self._loop.database.writing() as session:
-                await projects.refuse_gone(session, place)
-                training = await trainings.numbered(session, place.id, training_number)
-                _refuse_ended(training)
-                await trainings.take_model(session, training)
-                model_id = training.model_id or ""
-                model = await trainings.model_of(session, training)
-                is_there = await models.find_format(session, model_id, model_format) is not None
-        except NodeError:
-            await drained(request)  # else some clients would see a broken connection, not the answer
-            raise
-        if is_there:
-            await drained(request)
-            return _stored_already(model_id)
-        former = model.information if model is not None else {"categories": training.categories}
-        async with self._uploads.received(request, known, place, former) as (files, information):
-            information = _filled(information, training)
-            stored = model or _model_row(training, request.url.netloc, information)
-
-            async def make_model(session: AsyncSession) -> None:
-                if await models.find_format(session, model_id, model_format) is not None:
-                    raise _StoredAlreadyError
-                present = await trainings.numbered(session, place.id, training_number)
-                _refuse_ended(present)
-                if await trainings.model_of(session, present) is None:
-                    new = _model_row(training, request.url.netloc, information)
-                    new.confusion = present.confusion
-                    session.add(new)
-                    await session.flush()
-
-            try:
-                await self._uploads.keep(place, stored, model_format, files, information, before=make_model)
-            except _StoredAlreadyError:
-                return _stored_already(model_id)
-        self._loop.changes.tell("models", organization, project, [model_id])
-        self._loop.changes.tell(SUBJECT, organization, project, [str(training_number)])
-        return json_reply({"id": model_id, "version": stored.version})
-
-
-def _stored_already(model_id: str) -> Response:
-    return json_reply({"detail": {"id": model_id}, "code": RefusedError().code}, 409)
-
-
-def _refuse_ended(training: TrainingRow) -> None:
-    """Raise `UnfitTrainingError` if nothing is expected any more. No 409: trainers would take that for a success."""
-    state = TrainingState(training.state)
-    was_lost = state is TrainingState.Failed and (training.error or "").startswith(LOST)
-    is_expected = state.is_with_trainer or state is TrainingState.Finished or was_lost
-    if state is TrainingState.Queued and training.trainer_id is not None:
-        is_expected = True  # a trainer has it after all
-    if not is_expected or state is TrainingState.Aborting:
-        raise UnfitTrainingError(f"training {training.number} is {state}, so that no model of it is taken")
-
-
-def _filled(information: dict[str, Any], training: TrainingRow) -> dict[str, Any]:
-    """What some detectors need to know of a model, and no trainer says."""
-    resolution = training.hyperparameters.get("resolution")
-    known: dict[str, Any] = {"model_size": training.model_variant}
-    if isinstance(resolution, int) and not isinstance(resolution, bool):
-        known["resolution"] = resolution
-    return known | {name: value for name, value in information.items() if value is not None}
-
-
-def _model_row(training: TrainingRow, host: str, information: dict[str, Any]) -> ModelRow:
-    return ModelRow(
-        id=training.model_id,
-        project_id=training.project_id,
-        version=training.model_version,
-        host=host,
-        comment=training.description or "",
-        created=datetime.now(UTC),
-        information=information,
-        parent_id=training.base_model_id,
-        training_number=training.number,
-        confusion=training.confusion,
-    )
 
 
 def _chosen(known: Sequence[CategoryRow], ids: Sequence[str] | None) -> Sequence[CategoryRow]:

@@ -1,0 +1,64 @@
+"""What trainers report of their trainings over Socket.IO."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from ...errors import InvalidRequestError, NotFoundError
+from ..access.rights import Right
+from ..dispatch import SUBJECT
+from ..loop import Loop
+from ..node_events import NodeEvent, need
+from ..nodes import ConnectedNode
+from ..storage import projects, trainings
+from ..storage.tables import TrainingMetricRow
+from ..wire.ground import ShortText
+from ..wire.trainings import TrainingReport
+
+
+def events(loop: Loop) -> list[NodeEvent]:
+    reports = TrainingReports(loop)
+    return [NodeEvent(name="update_training", arguments=[ShortText, ShortText, TrainingReport], run=reports.hear)]
+
+
+class TrainingReports:
+    """Keeps what trainers report of the training that they have."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+
+    async def hear(self, node: ConnectedNode, organization: str, project: str, report: TrainingReport) -> None:
+        """Keep a new state of the training; which training it is, the loop knows. The same again changes nothing."""
+        need(node, Right.MANAGE, organization, project)
+        async with self._loop.database.reading() as session:
+            place = await projects.project_named(session, organization, project)
+        if node.id is None:
+            node.id, node.name = report.trainer_id, report.trainer_name or ""
+        if node.id != report.trainer_id:
+            raise InvalidRequestError(f"trainer_id is {report.trainer_id!r}, but this trainer is {node.id!r}")
+        training_id = await self._loop.dispatch.training_of(node, place)
+        confusion = {name: counts.model_dump() for name, counts in report.confusion_matrix.items()}
+        async with self._loop.database.writing() as session:
+            row = await trainings.row_of(session, training_id)
+            if row is None:
+                raise NotFoundError("the training is gone")
+            given = report.hyperparameters
+            metric = TrainingMetricRow(
+                training_id=row.id,
+                moment=datetime.now(UTC),
+                epoch=report.best_epoch,
+                confusion=confusion,
+                train_image_count=report.train_image_count or 0,
+                test_image_count=report.test_image_count or 0,
+                hyperparameters=given if given not in (None, row.hyperparameters) else None,
+            )
+            if not await trainings.add_metric(session, metric):
+                return
+            row.confusion, row.best_epoch = confusion, report.best_epoch
+            row.train_image_count = report.train_image_count
+            row.test_image_count = report.test_image_count
+            model = await trainings.model_of(session, row)
+            if model is not None:
+                model.confusion = confusion
+            number = row.number
+        self._loop.changes.tell(SUBJECT, organization, project, [str(number)])
