@@ -280,6 +280,31 @@ async def test_a_second_format_has_the_same_id_and_version(loop: RunningLoop):
     assert (await loop.json("GET", f"{P}/models?format=trt"))["models"] == []
 
 
+@pytest.mark.parametrize("size_bytes", [100_000, 9_000_000], ids=["small", "large"])
+async def test_an_image_is_sent_whole_or_in_part(loop: RunningLoop, size_bytes: int):
+    content = jpeg() + bytes(size_bytes)
+    [stored] = await loop.post_images([content])
+    url = f"/api{P}/images/{stored['id']}/main"
+    async with loop.admin.get(url) as answer:
+        assert (answer.status, await answer.read()) == (200, content)
+        headers = answer.headers
+        assert headers["Content-Length"] == str(len(content))
+        assert headers["Accept-Ranges"] == "bytes"
+        assert "Last-Modified" in headers
+    for condition, expected in ((headers["ETag"], (206, content[1000:])), ('"other"', (200, content))):
+        async with loop.admin.get(url, headers={"Range": "bytes=1000-", "If-Range": condition}) as answer:
+            assert (answer.status, await answer.read()) == expected
+
+
+async def test_an_image_whose_file_is_gone_is_not_found(loop: RunningLoop):
+    [stored] = await loop.post_images([jpeg()])
+    for file in (loop.app.state.loop.folder / "blobs").rglob("*"):
+        if file.is_file():
+            file.unlink()
+    async with loop.admin.get(f"/api{P}/images/{stored['id']}/main") as answer:
+        assert (answer.status, (await answer.json())["code"]) == (404, "not_found")
+
+
 async def test_a_download_names_its_file_its_hash_and_can_be_resumed(loop: RunningLoop):
     model = await loop.push_model({"weights.bin": bytes(range(256)) * 100})
     url = f"/api{P}/models/{model['id']}/mocked/file"

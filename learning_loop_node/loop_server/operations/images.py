@@ -136,13 +136,13 @@ class ImageOperations:
 
     async def content(self, organization: str, project: str, image_id: str, request: Request) -> Response:
         """The image, byte for byte as it was sent."""
-        async with self._loop.database.reading() as session:
-            row = await projects.project_named(session, organization, project)
-            image = await images.image_of(session, row.id, image_id)
-        if image is None:
+        found = await self._loop.database.look_up(images.file_of_image(organization, project, image_id))
+        if found is None:
+            async with self._loop.database.reading() as session:
+                await projects.project_named(session, organization, project)
             raise no_such_image(organization, project, image_id)
-        file = await self._loop.blobs.path(image.sha256)
-        return file_reply(request, file, f"image/{image.format}", image.sha256)
+        file = await self._loop.blobs.path(found.sha256)
+        return await file_reply(request, file, f"image/{found.format}", found.sha256)
 
     async def _read(self, request: Request, arrival: Arrival) -> list[NewImage]:
         """The images of a request: all of them checked first, then their content kept.

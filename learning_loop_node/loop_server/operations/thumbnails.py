@@ -50,4 +50,4 @@ class ThumbnailOperations:
         if image is None:
             raise no_such_image(organization, project, image_id)
         file = await self._loop.thumbnails.path(image.sha256, size)
-        return file_reply(request, file, "image/jpeg", f"{image.sha256}-{size}")
+        return await file_reply(request, file, "image/jpeg", f"{image.sha256}-{size}")

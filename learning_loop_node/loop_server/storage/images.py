@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Select, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...enums import ImageSet, ImageState
@@ -16,7 +16,7 @@ from ...errors import InvalidRequestError
 from ...runtime.threads import io_bound
 from ..wire.images import Finding, Findings, Metadata, Outline, Polygon, Statement, StoredImage
 from . import facets
-from .tables import AnnotationRow, CategoryRow, DetectionRow, ImageRow
+from .tables import AnnotationRow, CategoryRow, DetectionRow, ImageRow, ProjectRow
 
 KINDS = ("box", "point", "segmentation", "classification")
 GEOMETRY = ("x", "y", "width", "height", "shape")
@@ -89,6 +89,21 @@ async def image_of(session: AsyncSession, project_id: str, image_id: str) -> Ima
         ImageRow.project_id == project_id, ImageRow.id == image_id, ImageRow.deleted.is_(None)
     )
     return await session.scalar(query)
+
+
+def file_of_image(organization: str, project: str, image_id: str) -> Select[str, str]:
+    """Hash and format of the file of an image that is not deleted, in a project that is not."""
+    return (
+        select(ImageRow.sha256, ImageRow.format)
+        .join(ProjectRow, ProjectRow.id == ImageRow.project_id)
+        .where(
+            ProjectRow.organization == organization,
+            ProjectRow.name == project,
+            ProjectRow.deleted.is_(None),
+            ImageRow.id == image_id,
+            ImageRow.deleted.is_(None),
+        )
+    )
 
 
 async def category_ids(session: AsyncSession, project_id: str) -> dict[str, str]:

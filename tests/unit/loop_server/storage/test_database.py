@@ -49,6 +49,21 @@ async def test_what_is_read_is_not_written(database: Database):
     assert await names(database) == []
 
 
+async def test_a_single_query_sees_what_is_committed_and_waits_for_no_writer(database: Database):
+    query = select(UserRow.id, UserRow.name).order_by(UserRow.id)
+    assert await database.look_up(query) is None
+    async with database.writing() as session:
+        session.add_all([user("b", id_="2"), user("a", id_="1")])
+        await session.flush()
+        assert await database.look_up(query) is None
+    assert await database.look_up(query) == ("1", "a")
+    found = await asyncio.gather(*(database.look_up(query) for _ in range(100)))
+    assert found == [("1", "a")] * 100
+    await database.aclose()
+    with pytest.raises(RuntimeError, match="not open"):
+        await database.look_up(query)
+
+
 async def test_no_change_is_lost_when_many_write_at_once(database: Database):
     async with database.writing() as session:
         session.add(user("0"))
