@@ -138,12 +138,15 @@ def deployment_rule(
     if as_json:
         print_json(rule)
         return
+    more = f" by {rule.min_improvement:g} or more" if rule.min_improvement else ""
     condition = (
-        f"if its macro F1 on at least {rule.min_images} images of the set {rule.set} is higher than that of the "
-        f"deployed one" + (f" by {rule.min_improvement:g} or more" if rule.min_improvement else "")
+        f"if its macro F1 is higher than that of the deployed one{more}, on the same images of the set {rule.set}, "
+        f"at least {rule.min_images}"
     )
-    text = f"a new model is deployed by itself {condition}" if rule.automatic else "people deploy new models"
-    stdout().print(text if rule.automatic else f"{text}; with --on: {condition}", soft_wrap=True)
+    if rule.automatic:
+        stdout().print(f"on: a new model is deployed by itself {condition}", soft_wrap=True)
+    else:
+        stdout().print(f"off: people deploy new models; --on would deploy one {condition}", soft_wrap=True)
 
 
 def _demand(set_: ImageSet, min_confidence: float | None, min_overlap: float, max_distance: float | None) -> Demand:
@@ -193,7 +196,7 @@ def _side_by_side(scores: Sequence[Evaluation]) -> Table:
     """The F1 of each category, with precision and recall; with two models, how much it changes, too."""
     from rich.table import Table
 
-    table = Table("category")
+    table = Table("F1 (P precision, R recall)")
     for score in scores:
         table.add_column(score.version, justify="right")
     if len(scores) == 2:
@@ -218,7 +221,9 @@ def _about_images(score: Evaluation) -> str:
     if not images.compared:
         why = ", none of them looked at by this model: trainers send detections at the end of a training"
         return text + (why if images.in_set else "; label some to see what a model is worth")
-    text += f", {images.compared} looked at by this model; in {images.without_detections} it found nothing"
+    text += f", {images.compared} looked at by this model"
+    if images.without_detections:
+        text += f"; in {images.without_detections} it found nothing"
     if score.min_confidence:
         text += f"; only detections of confidence {score.min_confidence:g} and more count"
     if score.ignored_detections:

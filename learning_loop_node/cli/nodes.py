@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .loop_options import Host, Password, Username, loop_client, loop_settings
 from .output import AsJson, print_json, stdout
+from .training_texts import errors_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,8 +63,3 @@ def list_nodes(
         )
     which = kind or "trainer, annotator or converter"
     stdout().print(table if found else f"no {which} is connected to {settings.host}")
-
-
-def errors_text(errors: Mapping[str, Any]) -> str:
-    """Errors of a node by what it was doing, in one line; the first line of each."""
-    return "; ".join(f"{key}: {(str(text).splitlines() or [''])[0]}" for key, text in errors.items())

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..enums import TrainerState, TrainingState
-from .nodes import errors_text
 
 if TYPE_CHECKING:
     from ..client.trainings import TrainingEntry, TrainingMetric
@@ -44,10 +43,15 @@ def state_text(entry: TrainingEntry) -> str:
     """The state, with what is being done while it goes on."""
     if TrainingState(entry.state).has_ended or entry.state == TrainingState.Queued:
         return entry.state
-    name, is_done = phase_of(entry)
-    progress = f" {entry.progress:.0%}" if entry.progress is not None and not is_done else ""
     waits = ", its trainer is away" if entry.trainer is not None and not entry.trainer.is_connected else ""
-    return f"{entry.state}: {name}{progress}{waits}"
+    return f"{entry.state}: {_doing_text(entry)}{waits}"
+
+
+def _doing_text(entry: TrainingEntry) -> str:
+    name, is_done = phase_of(entry)
+    if not is_done:
+        return f"{name} {entry.progress:.0%}" if entry.progress is not None else name
+    return "about to try again" if entry.errors else f"done with {name}"
 
 
 def f1_of(counts: Mapping[str, Any]) -> float | None:
@@ -141,3 +145,17 @@ def log_news(former_bytes: int, text: str, size_bytes: int) -> str:
     if count <= 0:
         return "" if count == 0 else text
     return content[-count:].decode(errors="replace") if count <= len(content) else f"…\n{text}"
+
+
+def errors_text(errors: Mapping[str, Any]) -> str:
+    """Errors of a node by what it was doing, in one line: of long ones the first and the last line.
+
+    >>> errors_text({"train": "it ended with 1:\\n  in main\\nRuntimeError: no room"})
+    'train: it ended with 1: … RuntimeError: no room'
+    """
+    return "; ".join(f"{key}: {_in_one_line(str(text))}" for key, text in errors.items())
+
+
+def _in_one_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(lines) if len(lines) <= 2 else f"{lines[0]} … {lines[-1]}"

@@ -13,7 +13,6 @@ import typer
 from ..enums import TrainingState
 from ..errors import LoopUnreachableError, NodeError, TransferBrokenError, UnavailableError
 from .exit_status import ExitStatus
-from .nodes import errors_text
 from .output import print_json, stderr, stdout
 from .training_texts import (
     PHASES,
@@ -21,6 +20,7 @@ from .training_texts import (
     WAITING,
     category_names,
     end_text,
+    errors_text,
     metric_text,
     phase_of,
     share_text,
@@ -38,6 +38,7 @@ MOST_TRIES = 600
 """So often in a row the loop may not be there."""
 
 WHOLE = 100
+USUAL = (TrainingState.Queued, TrainingState.Starting, TrainingState.Running)
 
 
 async def follow(loop: LoopClient, entry: TrainingEntry, *, wait: bool, as_json: bool) -> None:
@@ -173,30 +174,32 @@ class _View:
             self._tell_phase(entry, name)
             return
         order = [WAITING, STARTING, *PHASES]
+        reached = order.index(name) + is_done
         for other, task in self._tasks.items():
-            if order.index(other) < order.index(name):
-                self.progress.update(task, total=WHOLE, completed=WHOLE)
+            if order.index(other) < reached:
+                self.progress.update(task, total=WHOLE, completed=WHOLE, description=other)
+        if is_done:  # what comes next has its bar when it begins, or keeps it while it waits to be tried again
+            return
         if name not in self._tasks:
             self._tasks[name] = self.progress.add_task(name, total=None)
-        share = 1.0 if is_done else entry.progress
+        share = entry.progress
+        text = name if entry.state in USUAL else f"{name} ({entry.state})"
         total = WHOLE if share is not None else None
-        where = f"{name} ({entry.state})" if entry.state in ("stopping", "aborting") else name
-        self.progress.update(self._tasks[name], total=total, completed=(share or 0) * WHOLE, description=where)
+        self.progress.update(self._tasks[name], total=total, completed=(share or 0) * WHOLE, description=text)
 
     def _tell_phase(self, entry: TrainingEntry, name: str) -> None:
         who = entry.trainer.name if entry.trainer is not None else ""
         told = (entry.state, name, who)
         if told != self._told:
-            by = f" at {who}" if who else ""
-            self.say(
-                name if name == WAITING else f"{name}{by}" + (f" ({entry.state})" if entry.state != "running" else "")
-            )
+            by = f" at {who}" if who and name != WAITING else ""
+            self.say(f"{name}{by}" if entry.state in USUAL else f"{name}{by} ({entry.state})")
         self._told = told
 
     def _tell_errors(self, entry: TrainingEntry) -> None:
         errors = errors_text(entry.errors)
         if errors and errors != self._errors and not TrainingState(entry.state).has_ended:
-            self.progress.console.print(f"its trainer tries again: {errors}", style="yellow", soft_wrap=True)
+            text = f"its trainer tries again (`learning-loop trainings abort {entry.number}` ends that): {errors}"
+            self.progress.console.print(text, style="yellow", soft_wrap=True)
         self._errors = errors
 
 

@@ -107,9 +107,9 @@ async def test_a_training_that_somebody_aborts_is_no_success(loop: RunningLoop, 
 
 
 async def test_the_rule_decides_before_the_command_ends(loop: RunningLoop, trainer: ScriptedTrainer):
-    assert "people deploy new models" in (await run("models", "rule")).stdout
+    assert "off: people deploy new models" in (await run("models", "rule")).stdout
     shown = await run("models", "rule", "--on", "--min-images", 2, "--min-improvement", 0.1)
-    assert "on at least 2 images of the set test" in shown.stdout
+    assert "by 0.1 or more, on the same images of the set test, at least 2" in shown.stdout
     for number, (right, end) in enumerate(
         [(1, "deployed: macro F1 0.667"), (2, "deployed: macro F1 1.000 against")], 1
     ):
