@@ -12,6 +12,7 @@ from ..errors import NodeError
 from .backup import backup, restore
 from .categories import categories
 from .check import check
+from .conversions import retry_conversion, show_problems
 from .demo import demo
 from .detect import detect
 from .detectors import detectors
@@ -68,6 +69,8 @@ app.add_typer(trainings, name="trainings")
 models.command("show")(show_model)
 models.command("compare")(compare_models)
 models.command("rule")(deployment_rule)
+models.command("problems")(show_problems)
+models.command("retry")(retry_conversion)
 app.add_typer(models, name="models")
 app.add_typer(images, name="images")
 app.add_typer(outbox, name="outbox")

@@ -91,11 +91,16 @@ class Models:
         """Send a new model: one zip, or its files; the loop completes `model.json`."""
         path = self._place.path(f"/models/{part_of_path(model_format)}")
         parameters = {"version": version} if version else {}
-        return from_dict(PushedModel, await self._send("POST", path, files, params=parameters))
+        with ExitStack() as stack:
+            form = _form_with(files, stack)
+            return from_dict(PushedModel, await self._place.http.json("POST", path, params=parameters, **form))
 
     async def add_format(self, model_id: str, files: Sequence[Path], model_format: str) -> None:
-        """Send the same model in another format."""
-        await self._send("PUT", self._file_path(model_id, model_format), files)
+        """Send the same model in another format; a status that says yes is enough of an answer."""
+        path = self._file_path(model_id, model_format)
+        with ExitStack() as stack:
+            async with self._place.http.request("PUT", path, **_form_with(files, stack)):
+                pass
 
     async def download(
         self,
@@ -113,13 +118,12 @@ class Models:
     def _file_path(self, model_id: str, model_format: str) -> str:
         return self._place.path(f"/models/{part_of_path(model_id)}/{part_of_path(model_format)}/file")
 
-    async def _send(self, method: str, path: str, files: Sequence[Path], **arguments: Any) -> Any:
-        if not files:
-            raise InvalidRequestError("a model needs at least one file")
-        with ExitStack() as stack:
-            return await self._place.http.json(
-                method, path, body=lambda: form_of(files, stack), timeout_s=patience_s(files), **arguments
-            )
+
+def _form_with(files: Sequence[Path], stack: ExitStack) -> dict[str, Any]:
+    """How to send these files, and how long that may take; `stack` closes them."""
+    if not files:
+        raise InvalidRequestError("a model needs at least one file")
+    return {"body": lambda: form_of(files, stack), "timeout_s": patience_s(files)}
 
 
 def patience_s(files: Sequence[Path]) -> float:
