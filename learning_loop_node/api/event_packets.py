@@ -7,7 +7,6 @@ from typing import Any
 from socketio.packet import ACK, BINARY_ACK, BINARY_EVENT, CONNECT, DISCONNECT, EVENT, Packet
 
 from ..errors import InvalidRequestError, NodeError, NotFoundError, TooLargeError
-from .replies import error_event
 
 MAX_ATTACHMENTS = 1000
 MAX_EVENT_BYTES = 512 * 2**20
@@ -99,12 +98,12 @@ def _flaw_of(data: Any) -> NodeError | None:
     return None
 
 
-def answer_malformed(_sid: str, *arguments: Any) -> dict[str, Any]:
-    """The acknowledgement of a packet that is no event."""
+def malformed(*arguments: Any) -> NodeError:
+    """What is wrong with a packet that is no event, from the arguments of the event as which it arrived."""
     error = next((argument for argument in arguments if isinstance(argument, NodeError)), None)
-    return error_event(error or InvalidRequestError(f"{MALFORMED!r} is not an event that can be sent"))
+    return error or InvalidRequestError(f"{MALFORMED!r} is not an event that can be sent")
 
 
-def answer_unknown(event: str) -> dict[str, Any]:
-    """The acknowledgement of an event that nobody handles, so that its sender does not wait in vain."""
-    return error_event(NotFoundError(f"there is no event {event!r}"))
+def unknown(event: str) -> NodeError:
+    """For an event that nobody handles, so that its sender does not wait in vain."""
+    return NotFoundError(f"there is no event {event!r}")

@@ -14,7 +14,7 @@ from engineio.packet import NOOP, Packet
 from ..data_classes import codec
 from ..errors import InvalidDataError, InvalidRequestError
 from .access import Origins
-from .event_packets import MALFORMED, EventPacket, answer_malformed, answer_unknown
+from .event_packets import MALFORMED, EventPacket, malformed, unknown
 from .operation import Nothing, Operation
 from .replies import acknowledgement, error_acknowledgement, error_event, outcome_of
 from .traffic import CANCELLED, OK, Traffic
@@ -53,13 +53,15 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
     A handler for `*` would do that, too, but stand before those that programs give as a class or for all namespaces.
     """
 
+    answer_error: Callable[[Exception], Any] = staticmethod(error_event)
+
     async def _trigger_event(self, event: str, namespace: str, *arguments: Any) -> Any:
         if event == MALFORMED:
-            return answer_malformed(*arguments)
+            return self.answer_error(malformed(*arguments))
         answer = await super()._trigger_event(event, namespace, *arguments)
         if answer is not self.not_handled or event in self.reserved_events:
             return answer
-        return answer_unknown(event)
+        return self.answer_error(unknown(event))
 
 
 def make_server(
@@ -67,9 +69,10 @@ def make_server(
     *,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
     packets: type[EventPacket] = EventPacket,
+    answer_error: Callable[[Exception], Any] = error_event,
 ) -> socketio.AsyncServer:
     """A Socket.IO server that takes frames of this size. From a browser, only pages of these origins may connect."""
-    return Server(
+    server = Server(
         async_mode="asgi",
         max_http_buffer_size=max_message_bytes,
         json=FastJson,
@@ -78,6 +81,8 @@ def make_server(
         logger=library_logger("socketio.server"),
         engineio_logger=library_logger("engineio.server"),
     )
+    server.answer_error = answer_error
+    return server
 
 
 def library_logger(name: str) -> logging.Logger:

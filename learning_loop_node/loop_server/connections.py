@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from ..api.event_packets import PlainPacket
+from ..api.replies import error_acknowledgement
 from ..api.sio import make_server, release_poll
 from ..api.traffic import Traffic
 from ..errors import NodeError, UnavailableError
@@ -57,7 +58,9 @@ class Connections:
         self._silent: dict[str, float] = {}
         self.limit, self.limit_of_one = CONNECTIONS, CONNECTIONS_OF_ONE
         self.handshake_s = HANDSHAKE_S
-        self.server = make_server(max_message_bytes=MAX_MESSAGE_BYTES, packets=PlainPacket)
+        self.server = make_server(
+            max_message_bytes=MAX_MESSAGE_BYTES, packets=PlainPacket, answer_error=error_acknowledgement
+        )
         self.server.on("connect", self._connect)
         self.server.on("disconnect", self._disconnect)
         self.nodes = Nodes(self.server)
