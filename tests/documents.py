@@ -9,10 +9,17 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 
 README = ROOT / "README.md"
-DOCUMENTS = [
-    README,
-    *(DOCS / f"{name}.md" for name in ("detector", "loop", "datasets", "people", "operations", "moving", "reference")),
-]
+PAGES = (
+    "detector",
+    "loop",
+    "datasets",
+    "converter",
+    "people",
+    "operations",
+    "moving",
+    "reference",
+)
+DOCUMENTS = [README, *(DOCS / f"{name}.md" for name in PAGES)]
 """The examples of one go on where those of the one before have ended."""
 
 

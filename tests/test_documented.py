@@ -19,6 +19,8 @@ from learning_loop_node.api.operation import Endpoint, Operation
 from learning_loop_node.api.replies import status_of
 from learning_loop_node.cli import app
 from learning_loop_node.cli.exit_status import MEANINGS
+from learning_loop_node.converter.converter_node import ConverterNode
+from learning_loop_node.converter.operations import converter_operations
 from learning_loop_node.detector.detector_node import DetectorNode
 from learning_loop_node.detector.maintenance import maintenance_operations
 from learning_loop_node.detector.operations import DETECT_OPTIONS, UPLOAD_OPTIONS, detector_operations
@@ -29,6 +31,7 @@ from learning_loop_node.loop_server.loop import Loop
 from learning_loop_node.node.operations import node_operations
 from learning_loop_node.runtime.metrics import Metric
 from learning_loop_node.settings import ENVIRONMENT, LoopServerSettings, Settings
+from mock_nodes.mock_converter.logic import Capitals
 from tests.documents import DOCS, DOCUMENTS, ROOT, broken_links, headings, section
 from tests.nodes import BoxesFactory
 
@@ -67,6 +70,13 @@ def test_options_of_a_request():
 def test_backdoor_operations_are_marked(node: DetectorNode):
     marked = [http for http, _, text in table("Endpoints and events of a detector node") if "BACKDOOR" in text]
     assert marked == [places_of(operation)[0] for operation in maintenance_operations(node)]
+
+
+def test_endpoints_of_a_converter(settings: Settings):
+    node = ConverterNode("documented", Capitals("format_a", "format_b"), settings=settings)
+    operations = [*converter_operations(node), *node_operations(node)]
+    documented = [(http, event) for http, event, _ in table("Endpoints of a converter node")]
+    assert sorted(documented) == sorted([(FRONT_PAGE, NONE), *map(places_of, operations)])
 
 
 def test_endpoints_of_the_loop(tmp_path: Path):
