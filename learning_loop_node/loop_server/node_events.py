@@ -9,12 +9,13 @@ from typing import Any
 import orjson
 import socketio
 from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.exc import DBAPIError
 
 from ..api.field_texts import field_text
 from ..api.replies import error_acknowledgement, outcome_of
 from ..api.traffic import CANCELLED, OK, Traffic
 from ..data_classes import SocketResponse, codec
-from ..errors import BusyError, InvalidRequestError, NodeError, NotAuthenticatedError
+from ..errors import BusyError, InvalidRequestError, NodeError, NotAuthenticatedError, UnavailableError
 from .access.auth import refusal
 from .access.rights import Right
 from .nodes import ConnectedNode, Nodes
@@ -70,13 +71,21 @@ def _handler_of(event: NodeEvent, nodes: Nodes, traffic: Traffic) -> Callable[..
             answer = await _answer(event, node, readers, arguments)
             outcome = OK
             return answer
-        except Exception as error:
+        except Exception as raised:
+            error = _named(raised)
             outcome = outcome_of(error)
             return error_acknowledgement(error)
         finally:
             recorder.answered(outcome, now() - began)
 
     return handle
+
+
+def _named(error: Exception) -> Exception:
+    """A database that is away for a while is no fault of ours, nor of the node."""
+    if isinstance(error, DBAPIError | OSError):
+        return UnavailableError(f"the loop's database does not answer ({type(error).__name__}); try again")
+    return error
 
 
 async def _answer(

@@ -17,10 +17,11 @@ from sqlalchemy import case, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ...enums import TrainingState
 from ...runtime.clock import Clock, SystemClock
 from ...runtime.threads import io_bound
 from ..storage.database import Database
-from ..storage.tables import DetectorRow, ImageRow, ModelFormatRow, ModelRow, ProjectRow, UserRow
+from ..storage.tables import DetectorRow, ImageRow, ModelFormatRow, ModelRow, ProjectRow, TrainingRow, UserRow
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class Figures:
     model_bytes: int = 0
     projects: int = 0
     users: int = 0
+    trainings: Mapping[str, int] = field(default_factory=dict)
     detectors: Mapping[str, int] = field(default_factory=dict)
     """By how long ago they were heard last: within the time that names the entry, not within a shorter one."""
     database_bytes: int = 0
@@ -107,6 +109,7 @@ async def _counted(session: AsyncSession) -> dict[str, Any]:
             select(func.count()).select_from(ProjectRow).where(ProjectRow.deleted.is_(None))
         ),
         "users": await _count(session, UserRow),
+        "trainings": await _trainings(session),
         "detectors": await _detectors(session, datetime.now(UTC)),
         "database_bytes": await _database_bytes(session),
     }
@@ -114,6 +117,13 @@ async def _counted(session: AsyncSession) -> dict[str, Any]:
 
 async def _count(session: AsyncSession, table: type[Any]) -> int:
     return await session.scalar(select(func.count()).select_from(table)) or 0
+
+
+async def _trainings(session: AsyncSession) -> dict[str, int]:
+    """By their states, and all states, so that what is over shows as 0."""
+    query = select(TrainingRow.state, func.count()).group_by(TrainingRow.state)
+    found = {state: count for state, count in await session.execute(query)}  # noqa: C416
+    return {state.value: found.get(state.value, 0) for state in TrainingState}
 
 
 async def _detectors(session: AsyncSession, now: datetime) -> dict[str, int]:

@@ -59,6 +59,7 @@ def _of_nodes(loop: Loop) -> list[Metric]:
             "event",
             "outcome",
         ),
+        _counter("trainings_ended_total", "Trainings that ended", lambda: loop.dispatch.ended, "state"),
     ]
 
 
@@ -85,6 +86,7 @@ def _of_the_store(loop: Loop) -> list[Metric]:
         _gauge("models_bytes", "Bytes of their archives", lambda: census.figures.model_bytes),
         _gauge("projects", "Projects", lambda: census.figures.projects),
         _gauge("users", "Users", lambda: census.figures.users),
+        _gauge("trainings", "Trainings", lambda: census.figures.trainings, "state"),
         _gauge(
             "detectors",
             "Detectors by their last contact: within `5m`, `1h`, `1d`, or `older`",
