@@ -103,7 +103,7 @@ async def test_the_format_ends_the_conversion_whoever_sends_it(tmp_path: Path):
         pytest.param("{model}/conversions/format_b", {"node_id": ""}, 422, "node_id", id="nobody"),
         pytest.param("{model}/conversions/format_b", {"error": "x" * 5000}, 422, "error", id="too long"),
         pytest.param("{model}/conversions/a.b", {}, 422, "format 'a.b'", id="no format"),
-        pytest.param(f"{NOBODY_KNOWS}/conversions/format_b", {}, 404, "there is no model", id="no model"),
+        pytest.param(f"{NOBODY_KNOWS}/conversions/format_b", {}, 404, "there is no model 0", id="no model"),
     ],
 )
 async def test_what_cannot_be(path: str, body: dict[str, Any], status: int, text: str, tmp_path: Path):

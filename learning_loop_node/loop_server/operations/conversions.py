@@ -58,7 +58,7 @@ class ConversionOperations:
         """The formats on which converters worked, also those that are there by now."""
         async with self._loop.database.reading() as session:
             row = await projects.project_named(session, organization, project)
-            model = await models.model_by_id(session, row.id, model_id)
+            model = await models.model_named(session, row.id, model_id)
             found = await conversions.conversions_of(session, [model])
         return Conversions(conversions=[conversion_record(entry) for entry in found[model.id]])
 
@@ -74,7 +74,7 @@ class ConversionOperations:
         now = datetime.now(UTC)
         async with self._loop.database.writing() as session:
             project_row = await projects.project_named(session, organization, project)
-            model = await models.model_by_id(session, project_row.id, model_id)
+            model = await models.model_named(session, project_row.id, model_id)
             await models.refuse_taken_format(session, model.id, model_format)
             row = await conversions.claimed(session, model, model_format, report.node_id, now)
             state = ConversionState(report.state)
@@ -93,7 +93,7 @@ class ConversionOperations:
         """Converters try again by themselves only after a change of the model's source, or of the converter."""
         async with self._loop.database.writing() as session:
             project_row = await projects.project_named(session, organization, project)
-            model = await models.model_by_id(session, project_row.id, model_id)
+            model = await models.model_named(session, project_row.id, model_id)
             row = await conversions.ask_again(session, model, model_format, datetime.now(UTC))
             record = conversion_record(row)
         self._loop.changes.tell(SUBJECT, organization, project, [model.id])
