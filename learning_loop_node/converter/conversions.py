@@ -94,6 +94,7 @@ class Conversions:
         node_name: str,
         clock: Clock | None = None,
         convert: Convert = convert_isolated,
+        is_muted: Callable[[], bool] = lambda: False,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         clock = clock or SystemClock()
@@ -109,6 +110,7 @@ class Conversions:
         self._node_id = node_id
         self._node_name = node_name
         self._convert = convert
+        self._is_muted = is_muted
         self._on_change = on_change
         self._limits = Limits(
             time_s=settings.time_limit_s,
@@ -135,6 +137,8 @@ class Conversions:
 
     async def look(self) -> None:
         """Find the models that lack the format and convert them; raises what keeps it from that."""
+        if self._is_muted():
+            return
         try:
             wanted, unknown = await self._find()
             await io_bound(self._store.remove_others, wanted, unknown)
@@ -146,6 +150,8 @@ class Conversions:
         self.failures = {name: text for name, text in self.failures.items() if name in names}
         unreachable: LoopUnreachableError | None = None
         for entry in wanted:
+            if self._is_muted():
+                break
             try:
                 await self._attend(entry)
             except NodeError as error:

@@ -54,6 +54,7 @@ class ConverterNode(Node):
             settings=self.settings.converter,
             node_id=lambda: self.uuid,
             node_name=name,
+            is_muted=lambda: self.is_muted,
             on_change=lambda: self._status_report.wake(),
         )
         self._status_report = Periodic(
@@ -77,6 +78,10 @@ class ConverterNode(Node):
             "problem": conversions.problem,
         }
 
+    def set_skip_repeat_loop(self, value: bool) -> None:
+        super().set_skip_repeat_loop(value)
+        self.conversions.wake()
+
     def readiness(self) -> dict[str, str]:
         """A loop without Socket.IO is good enough."""
         return {"loop": self.conversions.problem} if self.conversions.problem else {}
@@ -88,7 +93,7 @@ class ConverterNode(Node):
             *super().services(),
             self.conversions,
             Periodic("claims", self.conversions.keep_claim, interval_s=CLAIM_EVERY_S, longest_s=CLAIM_EVERY_S),
-            ChangesAtLoop(self.loop_http, self.conversions.wake),
+            ChangesAtLoop(self.loop_http, self.conversions.wake, lambda: self.is_muted),
             self._status_report,
         )
 

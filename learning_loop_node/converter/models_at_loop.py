@@ -61,7 +61,11 @@ class ModelsAtLoop:
             return [Context(organization=organization, project=project)]
         entries = await LoopClient(self._http).projects.list()
         found = [Context(organization=entry.organization_id, project=entry.project_id) for entry in entries]
-        return [context for context in found if organization in ("", context.organization)]
+        return [
+            context
+            for context in found
+            if organization in ("", context.organization) and project in ("", context.project)
+        ]
 
     async def wanted(self, context: Context) -> Sequence[Wanted]:
         entries = await self._client(context).models.list(self._source)

@@ -111,6 +111,21 @@ async def test_only_the_projects_of_the_settings(tmp_path: Path):
             await until(lambda: has_format(loop, "format_b", "two"), within_s=50)
 
 
+async def test_told_to_leave_the_loop_alone_it_does_until_told_otherwise(tmp_path: Path):
+    async with running_loop(tmp_path) as loop:
+        await loop.create_project()
+        node = make_converter(loop, tmp_path / "node")
+        node.set_skip_repeat_loop(True)
+        async with served(node) as url, ClientSession(url) as client:
+            model = await loop.push_model({"a.txt": b"a"}, model_format="format_a")
+            async with client.post("/look") as answer:
+                assert answer.status == 200
+            assert (await loop.json("GET", f"{P}/models/{model['id']}/conversions"))["conversions"] == []
+            async with client.put("/socketio", data="on") as answer:
+                assert answer.status == 200
+            await until(lambda: has_format(loop, "format_b"), within_s=50)
+
+
 async def test_a_login_that_may_not_add_models_is_told_so(tmp_path: Path):
     async with running_loop(tmp_path) as loop:
         await loop.create_project()

@@ -45,6 +45,14 @@ async def test_nothing_to_do(tmp_path: Path):
     assert (convert.converted, conversions.problem, conversions.failures) == ([], None, {})
 
 
+async def test_a_node_that_is_muted_asks_for_nothing(tmp_path: Path):
+    models = ModelsInMemory()
+    models.add("a")
+    conversions, convert = make(models, tmp_path, is_muted=True)
+    await conversions.look()
+    assert (models.requests, convert.converted) == ([], [])
+
+
 @pytest.mark.parametrize("is_recording", [True, False], ids=["our loop", "another loop"])
 async def test_each_model_is_converted_once(is_recording: bool, tmp_path: Path):
     models = ModelsInMemory(is_recording=is_recording)
@@ -392,6 +400,7 @@ def make(
     node_id: str = "one",
     settings: ConverterSettings | None = None,
     clock: ManualClock | None = None,
+    is_muted: bool = False,
 ) -> tuple[Conversions, InPlace]:
     convert = convert or InPlace(error=error)
     conversions = Conversions(
@@ -403,5 +412,6 @@ def make(
         node_name=f"node {node_id}",
         clock=clock or ManualClock(),
         convert=convert,
+        is_muted=lambda: is_muted,
     )
     return conversions, convert
