@@ -57,7 +57,7 @@ def mask_overlaps(masks_a: Array, masks_b: Array) -> Floats:
     return _share(intersections, pixels_a.sum(axis=1)[:, None] + pixels_b.sum(axis=1)[None, :] - intersections)
 
 
-def polygon_overlaps(polygons_a: Sequence[Array], polygons_b: Sequence[Array], *, resolution: int = 256) -> Floats:
+def polygon_overlaps(polygons_a: Sequence[Array], polygons_b: Sequence[Array], *, resolution: int = 128) -> Floats:
     """Intersection over union of every polygon in a with every polygon in b: N and M of them give `(N, M)`.
 
     Each pair is drawn so that both together are `resolution` pixels wide or high, whatever their size: what it costs is

@@ -5,6 +5,8 @@ Coordinates are those of pixel corners: the pixel in the first row and column fi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,19 +34,36 @@ def to_mask(polygon: Array, height: int, width: int) -> NDArray[np.bool_]:
            [0, 0, 0, 0]])
     """
     corners = as_points(polygon)
-    centres = np.arange(width) + 0.5
-    mask = np.zeros((height, width), dtype=np.bool_)
-    for (x1, y1), (x2, y2) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        first, last = (_first_row_below(y, height) for y in (min(y1, y2), max(y1, y2)))
-        if first < last:
-            crossings = x1 + (np.arange(first, last) + 0.5 - y1) * (x2 - x1) / (y2 - y1)
-            mask[first:last] ^= centres[None, :] >= crossings[:, None]
-    return mask
+    others = np.roll(corners, -1, axis=0)
+    tops, bottoms = np.minimum(corners[:, 1], others[:, 1]), np.maximum(corners[:, 1], others[:, 1])
+    firsts, ends = _first_rows_below(tops, height), _first_rows_below(bottoms, height)
+    begins = np.zeros(height * (width + 1), dtype=np.bool_)  # of what is inside, or no longer is
+    for edges in _portions(ends - firsts):
+        counts = (ends - firsts)[edges]
+        edge = np.repeat(edges, counts)
+        rows = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + firsts[edge]
+        (x1, y1), (x2, y2) = corners[edge].T, others[edge].T
+        crossings = x1 + (rows + 0.5 - y1) * (x2 - x1) / (y2 - y1)
+        columns = np.clip(np.ceil(crossings - 0.5), 0, width).astype(np.intp)
+        places, times = np.unique(rows * (width + 1) + columns, return_counts=True)
+        begins[places[times % 2 == 1]] ^= True
+    return np.asarray(np.logical_xor.accumulate(begins.reshape(height, width + 1)[:, :width], axis=1))
 
 
-def _first_row_below(y: float, height: int) -> int:
-    """The first row whose centre is not above y, at most `height`."""
-    return int(np.clip(np.ceil(y - 0.5), 0, height))
+MOST_CROSSINGS = 1_000_000
+"""So many edges are drawn at a time that they cross so many rows."""
+
+
+def _portions(crossing_counts: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    """The edges that cross rows, some at a time."""
+    crossing = np.flatnonzero(crossing_counts)
+    portion = np.cumsum(crossing_counts[crossing]) // MOST_CROSSINGS
+    yield from (crossing[portion == number] for number in np.unique(portion))
+
+
+def _first_rows_below(y: Floats, height: int) -> NDArray[np.intp]:
+    """The first row whose centre is not above each y, at most `height`."""
+    return np.clip(np.ceil(y - 0.5), 0, height).astype(np.intp)
 
 
 def outlines(mask: Array) -> list[Floats]:
