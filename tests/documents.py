@@ -14,6 +14,7 @@ PAGES = (
     "loop",
     "datasets",
     "converter",
+    "trainings",
     "people",
     "operations",
     "moving",

@@ -14,14 +14,15 @@ import pytest
 
 from learning_loop_node.demo.stage import free_ports
 from tests.builders import jpeg
-from tests.documents import DOCUMENTS
+from tests.documents import DOCUMENTS, ROOT
 from tests.reader import LOOP_PORT, NEEDS, NODE_PORT, Reader
 
 pytestmark = [*NEEDS, pytest.mark.timeout(180)]
 
 MARK = "<!-- test: "
 BLOCK = re.compile(rf"^{MARK}(\w+) ?([\w.]*) -->\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-CONVERTER_PORT = "5006"
+CONVERTER_PORT, TRAINER_PORT = "5006", "5007"
+CHECKOUT = "$CHECKOUT"
 AFTER_A_MOMENT = {"converted": "float16", "problems": "1.1"}
 """What an output comes to show."""
 
@@ -31,9 +32,10 @@ MODEL = r"model {} \([0-9a-f-]{{36}}\)"
 @pytest.fixture
 async def reader(tmp_path: Path) -> AsyncIterator[Reader]:
     (tmp_path / "image.jpg").write_bytes(jpeg(320, 240))
-    printed = (LOOP_PORT, NODE_PORT, CONVERTER_PORT)
+    printed = (LOOP_PORT, NODE_PORT, CONVERTER_PORT, TRAINER_PORT)
+    instead = dict(zip(printed, map(str, free_ports(len(printed))), strict=True)) | {CHECKOUT: str(ROOT)}
     async with AsyncExitStack() as running:
-        yield Reader(tmp_path, dict(zip(printed, map(str, free_ports(len(printed))), strict=True)), running)
+        yield Reader(tmp_path, instead, running)
 
 
 async def test_every_example_works_as_printed(reader: Reader):
@@ -74,7 +76,14 @@ async def test_every_example_works_as_printed(reader: Reader):
     count = int(exported.split()[0])
     assert exported == f"{count} images in all_of_it; annotations: 1 point; categories: 1"
     assert imported.startswith(f"{count} images for zauberzeug/copy: {count} sent, 0 there already; ")
-    assert await reader.end() == {"converter": 0, "node": 0, "loop": 0}
+
+    finished = [line for line in outputs["train"].splitlines() if line.startswith("training")]
+    versions = ["1.0 (mocked, mocked_2)", "1.1 (mocked, mocked_2)"]
+    assert finished == [f"training {number} is finished; model {text}" for number, text in enumerate(versions, 1)]
+    assert outputs["start"] == "finished 2.0\n"
+    assert "compared on 10 of 10 complete images of the set test" in outputs["compare"]
+    assert "of the set test, and no model was deployed" in outputs["rule"]
+    assert await reader.end() == {"trainer": 0, "converter": 0, "node": 0, "loop": 0}
 
 
 def test_every_marked_block_is_found():
