@@ -47,7 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 OLD_PATHS = {"globals", "loop_communication", "data_exchanger", "helpers", "rest"}
 OLD_PATHS_INSIDE = {
     "detector.exceptions", "detector.categories", "detector.geometry", "detector.postprocess", "detector.inbox_filter",
-    "data_classes.general", "data_classes.annotation_data", "trainer.exceptions",
+    "data_classes.general", "data_classes.annotation_data", "trainer.exceptions", "trainer.subprocess",
 }  # fmt: skip
 RUN_BY_PATH = {"loop_server.storage.migrations.env"}  # Alembic runs it as a file, which can import nothing relative
 
