@@ -45,17 +45,26 @@ def list_models(
     if as_json:
         print_json(
             [
-                {"id": entry.id, "version": entry.version, "formats": entry.formats, "deployed": entry.id == deployed}
+                {
+                    "id": entry.id,
+                    "version": entry.version,
+                    "formats": entry.formats,
+                    "parent": entry.parent.version if entry.parent else None,
+                    "training": entry.training,
+                    "deployed": entry.id == deployed,
+                }
                 for entry in entries
             ]
         )
         return
     from rich.table import Table
 
-    table = Table("version", "formats", "id", "deployed")
+    table = Table("version", "formats", "training", "went on from", "id", "deployed")
     for entry in entries:
         is_deployed = "yes" if entry.id == deployed else ""
-        table.add_row(entry.version or "-", ", ".join(entry.formats), entry.id, is_deployed)
+        training = str(entry.training) if entry.training is not None else ""
+        parent = entry.parent.version or "-" if entry.parent else ""
+        table.add_row(entry.version or "-", ", ".join(entry.formats), training, parent, entry.id, is_deployed)
     stdout().print(table if entries else f"no models in {settings.organization}/{settings.project}")
 
 

@@ -17,7 +17,7 @@ from tests.builders import jpeg
 from tests.documents import DOCUMENTS, ROOT
 from tests.reader import LOOP_PORT, NEEDS, NODE_PORT, Reader
 
-pytestmark = [*NEEDS, pytest.mark.timeout(180)]
+pytestmark = [*NEEDS, pytest.mark.timeout(300)]
 
 MARK = "<!-- test: "
 BLOCK = re.compile(rf"^{MARK}(\w+) ?([\w.]*) -->\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)

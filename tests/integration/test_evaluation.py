@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -349,3 +350,14 @@ async def test_the_client_asks_the_same(loop: RunningLoop):
         assert (await evaluations.detections_in("1.1", "b"))["box_detections"] == []
         with pytest.raises(NotFoundError, match=r"there are: 1\.0, 1\.1"):
             await evaluations.of("9.9")
+
+
+async def test_too_many_who_ask_are_refused(loop: RunningLoop):
+    statuses = await asyncio.gather(*(status_of(loop) for _ in range(60)))
+    assert set(statuses) == {200, 503}
+    assert (await evaluate(loop))["images"]["in_set"] == 4
+
+
+async def status_of(loop: RunningLoop) -> int:
+    async with loop.admin.get(f"/api{P}/models/1.0/evaluation") as answer:
+        return answer.status

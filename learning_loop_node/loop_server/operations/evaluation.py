@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
@@ -12,7 +13,7 @@ from starlette.responses import Response
 
 from ...api.operation import Endpoint
 from ...enums import CategoryType, ImageSet
-from ...errors import InvalidRequestError
+from ...errors import BusyError, InvalidRequestError
 from ...geometry.matching import macro_f1, precision_recall_f1
 from ...runtime.threads import io_bound
 from ..access.rights import Right
@@ -36,8 +37,8 @@ from ..wire.listing import MAX_LIMIT, Sort
 from .projects import PROJECT
 from .record_reply import record_reply
 
-AT_ONCE = 2
-"""So many questions are counted at a time; others wait."""
+AT_ONCE, WAITING = 2, 20
+"""So many questions are counted at a time, and so many others wait; more are refused."""
 
 
 def endpoints(loop: Loop) -> list[Endpoint]:
@@ -78,6 +79,7 @@ class EvaluationOperations:
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._asked = 0
 
     async def evaluate(
         self, organization: str, project: str, model: str, query: Annotated[EvaluationQuery, Query()]
@@ -143,13 +145,25 @@ class EvaluationOperations:
             max_distance=query.max_distance,
             most_images=query.limit,
         )
-        async with self._turns, self._loop.database.reading() as session:
+        async with self._turn(), self._loop.database.reading() as session:
             row = await projects.project_named(session, organization, project)
             asked = [await models.model_named(session, row.id, name) for name in names]
             if len({model.id for model in asked}) < len(asked):
                 raise InvalidRequestError("model: name each one once")
             found = await evaluation.compare(session, row, asked, question)
         return comparison_of(found, query.set)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait until one may count. `BusyError` if too many wait already."""
+        if self._asked >= AT_ONCE + WAITING:
+            raise BusyError("too many models are being compared already; ask again in a minute", retry_after_s=60)
+        self._asked += 1
+        try:
+            async with self._turns:
+                yield
+        finally:
+            self._asked -= 1
 
 
 def comparison_of(found: evaluation.Comparison, set_: ImageSet) -> Comparison:
