@@ -19,7 +19,7 @@ class Annotation:
     """What somebody says is in an image.
 
     `geometry` holds `x`, `y`, `width`, `height` of a box (from its top-left corner), `x`, `y` of a point, or `shape`
-    with the `points` of a polygon. Who changes it names its `version`.
+    with the `points` of a polygon. Who changes it names its `version`. `origin` is the tool that has drawn it.
     """
 
     id: str
@@ -31,6 +31,7 @@ class Annotation:
     category_name: str | None = None
     geometry: dict[str, Any] = field(default_factory=dict)
     properties: dict[str, Any] = field(default_factory=dict)
+    origin: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,6 +14,7 @@ from .models import Models
 from .place import Place
 
 if TYPE_CHECKING:
+    from .annotation_tools import AnnotationTools
     from .annotations import Annotations
     from .categories import Categories
     from .conversions import Conversions
@@ -95,6 +96,13 @@ class LoopClient:
         from .evaluation import Evaluations
 
         return Evaluations(self._place)
+
+    @cached_property
+    def annotation_tools(self) -> AnnotationTools:
+        """Tools with which people annotate."""
+        from .annotation_tools import AnnotationTools
+
+        return AnnotationTools(self._place)
 
     @cached_property
     def users(self) -> Users:

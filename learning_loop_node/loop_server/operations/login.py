@@ -47,6 +47,7 @@ class LoginOperations:
 
     def __init__(self, loop: Loop) -> None:
         self._auth = loop.auth
+        self._tool_inputs = loop.tool_inputs
 
     async def log_in(
         self, request: Request, response: Response, username: str = Form(default=""), password: str = Form(default="")
@@ -75,7 +76,10 @@ class LoginOperations:
 
     async def log_out(self, request: Request, response: Response) -> Done:
         """End the session of this request. Other sessions of the same user stay valid."""
+        session = self._auth.session_of(request)
         await self._auth.log_out(request)
+        if session:
+            self._tool_inputs.leave(session)
         response.delete_cookie(COOKIE, path="/")
         return Done()
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...enums import CategoryType
 from ...errors import InvalidRequestError, RefusedError
+from ..wire.annotation_tools import ToolAnnotation
 from ..wire.annotations import NamedAnnotationChange, NewAnnotationOf, Place
 from ..wire.image_changes import Versioned
 from . import facets
@@ -51,9 +52,13 @@ async def apply(
     change: Sequence[NamedAnnotationChange] = (),
     delete: Sequence[Versioned] = (),
     user: str | None,
+    origin: str | None = None,
 ) -> Done:
-    """Make all of these changes, or raise an error that names whatever stands in the way of them."""
-    work = _Work(session, project_id, datetime.now(UTC), user)
+    """Make all of these changes, or raise an error that names whatever stands in the way of them.
+
+    `origin` names the tool that has drawn what is made or changed; without one, that of an annotation stays.
+    """
+    work = _Work(session, project_id, datetime.now(UTC), user, origin)
     await work.read(create, change, delete)
     created = [work.make(entry) for entry in create]
     changed = [work.change(entry) for entry in change]
@@ -69,6 +74,31 @@ async def apply(
     )
 
 
+async def keep_drawn(
+    session: AsyncSession, project_id: str, drawn: ToolAnnotation, *, origin: str, user: str | None
+) -> Done:
+    """Make the annotation that a tool has drawn, or change the one with its id; nothing is done a second time."""
+    query = select(AnnotationRow).where(AnnotationRow.project_id == project_id, AnnotationRow.id == drawn.id)
+    row = await session.scalar(query)
+    outline = drawn.shape.model_dump()
+    if row is None:
+        new = NewAnnotationOf(
+            id=drawn.id,
+            kind=CategoryType.Segmentation,
+            image_id=drawn.image_id,
+            category_id=drawn.category_id,
+            shape=drawn.shape,
+        )
+        return await apply(session, project_id, create=[new], user=user, origin=origin)
+    image = await session.get(ImageRow, row.image_number)
+    if image is None or image.id != drawn.image_id:
+        raise RefusedError(f"the annotation {drawn.id} belongs to another image than {drawn.image_id}")
+    if (row.geometry, row.category_id) == ({"shape": outline}, drawn.category_id):
+        return Done((), (), (), ())
+    change = NamedAnnotationChange(id=drawn.id, version=row.version, category_id=drawn.category_id, shape=drawn.shape)
+    return await apply(session, project_id, change=[change], user=user, origin=origin)
+
+
 @dataclass(frozen=True, slots=True)
 class _ImageVersion:
     """The version of an image that somebody expects."""
@@ -80,11 +110,14 @@ class _ImageVersion:
 class _Work:
     """One request being done."""
 
-    def __init__(self, session: AsyncSession, project_id: str, moment: datetime, user: str | None) -> None:
+    def __init__(
+        self, session: AsyncSession, project_id: str, moment: datetime, user: str | None, origin: str | None
+    ) -> None:
         self._session = session
         self._project_id = project_id
         self._moment = moment
         self._user = user
+        self._origin = origin
         self._categories: dict[str, CategoryRow] = {}
         self._annotated: dict[str, ImageRow] = {}
         self.images: dict[int, ImageRow] = {}
@@ -139,6 +172,7 @@ class _Work:
             created=self._moment,
             changed=self._moment,
             user=self._user,
+            origin=self._origin,
         )
         self._session.add(row)
         return row
@@ -157,6 +191,7 @@ class _Work:
             row.properties = entry.properties
         row.version += 1
         row.changed, row.user = self._moment, self._user
+        row.origin = self._origin or row.origin
         return row
 
     async def keep(self) -> None:
@@ -182,6 +217,7 @@ class _Work:
             "created": row.created.isoformat(),
             "changed": row.changed.isoformat(),
             "changed_by": row.user,
+            "origin": row.origin,
         }
 
     async def _named(self, ids: Sequence[str]) -> dict[str, AnnotationRow]:
@@ -206,20 +242,24 @@ class _Work:
             raise RefusedError(f"there is an annotation {next(iter(known))} already")
 
     def _category(self, category_id: str | None, name: str | None) -> CategoryRow | None:
-        """The category of this id or, without one, of this name; None if neither is given."""
-        if category_id is not None:
-            category = self._categories.get(category_id)
-        elif name is not None:
-            category = next((row for row in self._categories.values() if row.name == name), None)
-        else:
-            return None
-        if category is None:
-            known = ", ".join(sorted(row.name for row in self._categories.values())[:20]) or "none"
-            raise InvalidRequestError(
-                f"category: the project has none with the {'id' if category_id is not None else 'name'} "
-                f"{category_id or name}; it has {known}"
-            )
-        return category
+        return category_in(self._categories, category_id, name)
+
+
+def category_in(categories: Mapping[str, CategoryRow], category_id: str | None, name: str | None) -> CategoryRow | None:
+    """The category of this id or, without one, of this name; None if neither is given."""
+    if category_id is not None:
+        category = categories.get(category_id)
+    elif name is not None:
+        category = next((row for row in categories.values() if row.name == name), None)
+    else:
+        return None
+    if category is None:
+        known = ", ".join(sorted(row.name for row in categories.values())[:20]) or "none"
+        raise InvalidRequestError(
+            f"category: the project has none with the {'id' if category_id is not None else 'name'} "
+            f"{category_id or name}; it has {known}"
+        )
+    return category
 
 
 def _geometry(kind: str, present: Mapping[str, Any], given: Place) -> dict[str, Any]:

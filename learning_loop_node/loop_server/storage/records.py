@@ -120,11 +120,13 @@ def annotation_entry(row: Any) -> Record:
     """An annotation as it stands in a record."""
     category: Record = {"category_name": row.category_name, "category_id": row.category_id}
     geometry: Record = row.geometry
-    return category | geometry | {"id": row.id, "version": row.version, "properties": row.properties}
+    return (
+        category | geometry | {"id": row.id, "version": row.version, "properties": row.properties, "origin": row.origin}
+    )
 
 
 def _annotations() -> Select[Any]:
-    columns = ("image_number", "kind", "id", "version", "category_id", "geometry", "properties")
+    columns = ("image_number", "kind", "id", "version", "category_id", "geometry", "properties", "origin")
     name = func.coalesce(CategoryRow.name, AnnotationRow.category_name).label("category_name")
     of_category = and_(CategoryRow.project_id == AnnotationRow.project_id, CategoryRow.id == AnnotationRow.category_id)
     query = select(*(getattr(AnnotationRow, name) for name in columns), name)

@@ -84,6 +84,7 @@ class AnnotationRecord(Place):
     created: str
     changed: str
     changed_by: str | None
+    origin: str | None = Field(description="The tool that drew it, such as `tool scissors`; null without one.")
 
 
 class ChangedAnnotations(Wire):
