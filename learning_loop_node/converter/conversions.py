@@ -36,7 +36,7 @@ from .converter_logic import identity_of
 from .model_json import complete_model_json, says_categories, source_model
 from .models_at_loop import Models
 from .wanted import Wanted
-from .work_store import Progress, Work, WorkStore
+from .work_store import Progress, Work, WorkStore, disk_errors
 
 logger = logging.getLogger(__name__)
 
@@ -261,9 +261,10 @@ class Conversions:
         folder = (await io_bound(self._store.folder_of, wanted)).resolve()
         archive, source, result = folder / "source.zip", folder / "source", folder / "result"
         await self._models.download(wanted, archive)
-        model = await self._unpack(wanted, archive, source)
-        names = await self._convert(self._logic, model, result, folder / "process", self._limits)
-        await io_bound(complete_model_json, result, source, wanted)
+        with disk_errors(folder):
+            model = await self._unpack(wanted, archive, source)
+            names = await self._convert(self._logic, model, result, folder / "process", self._limits)
+            await io_bound(complete_model_json, result, source, wanted)
         return await io_bound(self._store.keep_result, wanted, work, sorted({*names, FILE_NAME}))
 
     async def _unpack(self, wanted: Wanted, archive: Path, source: Path) -> ModelInformation:

@@ -50,7 +50,7 @@ class ConverterNode(Node):
         self.conversions = Conversions(
             logic=converter_logic,
             models=ModelsAtLoop(self.loop_http, source, target),
-            store=WorkStore(self.settings.node.data_folder),
+            store=WorkStore(self.settings.node.data_folder, source, target),
             settings=self.settings.converter,
             node_id=lambda: self.uuid,
             node_name=name,

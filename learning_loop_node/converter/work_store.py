@@ -1,6 +1,6 @@
 """What a converter is at and what it could not do, on the disk.
 
-    <data>/conversions/<model>_<format>/
+    <data>/conversions/<source>_to_<target>/<model>_<hash>/
         work.json     which model, by which converter, and how far it is
         source.zip    what is being downloaded, and continued after a break
         source/       the model as it came
@@ -87,10 +87,13 @@ class Work:
 
 
 class WorkStore:
-    """The conversions of one node. Creating it touches nothing."""
+    """The conversions of one node. Creating it touches nothing.
 
-    def __init__(self, data_folder: Path) -> None:
-        self._root = data_folder / "conversions"
+    Converters of different formats may share a data folder.
+    """
+
+    def __init__(self, data_folder: Path, source_format: str, target_format: str) -> None:
+        self._root = data_folder / "conversions" / _plain(f"{source_format}_to_{target_format}")
 
     def folder_of(self, wanted: Wanted) -> Path:
         """Where everything about this conversion lies."""
@@ -120,7 +123,7 @@ class WorkStore:
         """Begin with empty folders `source` and `result`; what was downloaded of the source before stays."""
         work = Work.of(wanted, converter)
         folder = self.folder_of(wanted)
-        with _disk_errors(self._root):
+        with disk_errors(self._root):
             make_folder(folder)
             self._write(wanted, work)
             for name in ("source", "result", "process"):
@@ -132,7 +135,7 @@ class WorkStore:
         """Note that the files in `result` are complete; they are on the disk when this returns."""
         folder = self.folder_of(wanted)
         done = replace(work, progress=Progress.CONVERTED, files=list(files))
-        with _disk_errors(self._root):
+        with disk_errors(self._root):
             sync_tree(folder / "result")
             self._write(wanted, done)
             _remove(folder / "source")
@@ -140,7 +143,7 @@ class WorkStore:
 
     def keep_failure(self, wanted: Wanted, work: Work) -> None:
         """Remember why it failed; of the files, only the log stays."""
-        with _disk_errors(self._root):
+        with disk_errors(self._root):
             make_folder(self.folder_of(wanted))
             self._write(wanted, work)
             for name in ("source", "result"):
@@ -153,11 +156,9 @@ class WorkStore:
     def remove_others(self, wanted: Collection[Wanted], but_of: Collection[tuple[str, str]]) -> None:
         """Forget all but these conversions, and but those of the projects whose models are not known now."""
         kept = {_name_of(entry) for entry in wanted}
-        try:
-            folders = [folder for folder in self._root.iterdir() if folder.name not in kept]
-        except FileNotFoundError:
-            return
-        for folder in folders:
+        with disk_errors(self._root):
+            folders = list(self._root.iterdir()) if self._root.is_dir() else []
+        for folder in [folder for folder in folders if folder.name not in kept]:
             if _place_in(folder / FILE_NAME) not in but_of:
                 self._remove_folder(folder)
 
@@ -166,7 +167,7 @@ class WorkStore:
 
     def _remove_folder(self, folder: Path) -> None:
         """Without its file first, so that what is left after a crash counts for nothing."""
-        with _disk_errors(self._root):
+        with disk_errors(self._root):
             (folder / FILE_NAME).unlink(missing_ok=True)
             _remove(folder)
             if self._root.is_dir():
@@ -174,11 +175,14 @@ class WorkStore:
 
 
 def _name_of(wanted: Wanted) -> str:
-    """For people the model and the format, for the rest a hash, since ids may be anything."""
+    """For people the id, for the rest a hash, since ids may be anything."""
     context = wanted.context
-    whole = "\n".join((context.organization, context.project, wanted.model_id, wanted.target_format))
-    readable = re.sub(r"[^0-9A-Za-z-]", "_", f"{wanted.model_id}_{wanted.target_format}")
-    return f"{readable[:100]}_{sha256(whole.encode()).hexdigest()[:12]}"
+    whole = "\n".join((context.organization, context.project, wanted.model_id))
+    return f"{_plain(wanted.model_id)}_{sha256(whole.encode()).hexdigest()[:12]}"
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^0-9A-Za-z-]", "_", text)[:100]
 
 
 def _place_in(file: Path) -> tuple[str, str] | None:
@@ -190,7 +194,8 @@ def _place_in(file: Path) -> tuple[str, str] | None:
 
 
 @contextmanager
-def _disk_errors(place: Path) -> Iterator[None]:
+def disk_errors(place: Path) -> Iterator[None]:
+    """What the disk refuses, as `StorageFullError`."""
     try:
         yield
     except OSError as error:

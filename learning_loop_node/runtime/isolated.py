@@ -44,6 +44,8 @@ _NO_MEMORY = re.compile(
 """What libraries say when they get no memory, which is not always an exception of its own."""
 
 TAIL_LINES = 20
+LONGEST_LOG_BYTES = 100 * 2**20
+"""What prints more is ended, before it has filled the disk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,9 @@ async def call_isolated(function: Callable[..., Any], *arguments: Any, folder: P
     try:
         await command.start()
         async with asyncio.timeout(limits.time_s):
-            status = await command.wait()
+            while (status := await _wait_a_second(command)) is None:
+                if await io_bound(_size_of, command.log_file) > LONGEST_LOG_BYTES:
+                    raise _failure(ChildFailedError, f"printed more than {LONGEST_LOG_BYTES} bytes", command)
     except TimeoutError as error:
         text = f"took longer than {limits.time_s:g} s and was ended; let {limits.time_setting} be more if it needs that"
         raise _failure(ChildTimedOutError, text, command) from error
@@ -131,6 +135,17 @@ def _main_module(payload: bytes) -> dict[str, str] | None:
             "what was typed in or given with -c cannot be handed to a process of its own; put it into a file"
         )
     return {"path": str(Path(file).absolute())}
+
+
+async def _wait_a_second(command: Command) -> int | None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            return await command.wait()
+    return None
+
+
+def _size_of(file: Path) -> int:
+    return file.stat().st_size
 
 
 def _lay_out(folder: Path, call: bytes) -> None:

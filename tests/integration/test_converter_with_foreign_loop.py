@@ -69,7 +69,7 @@ async def test_each_model_is_converted_and_stored_once(lost_answers: int, tmp_pa
         uploads.lost_answers = lost_answers
         async with converter(loop, tmp_path) as node:
             await until(lambda: bool(uploads.received), within_s=50)
-            await until(lambda: not list((tmp_path / "conversions").iterdir()))
+            await until(lambda: not list(tmp_path.glob("conversions/*/*")))
             assert node.readiness() == {}
         [files] = uploads.received
         assert files["file_1.txt"] == b"CONTENT OF FILE ONE"

@@ -67,7 +67,7 @@ async def test_each_model_is_converted_once(is_recording: bool, tmp_path: Path):
     information = json.loads(made["model.json"])
     assert (information["id"], information["format"], information["host"]) == ("a", "format_b", "localhost")
     assert [category["name"] for category in information["categories"]] == ["face"]
-    assert list((tmp_path / "conversions").iterdir()) == []
+    assert kept(tmp_path) == []
     assert conversions.converted_count == 2
 
 
@@ -219,7 +219,7 @@ async def test_an_answer_that_is_lost(tmp_path: Path):
         await conversions.look()
     await conversions.look()
     assert models.requests.count("upload a") == len(convert.converted) == 1
-    assert list((tmp_path / "conversions").iterdir()) == []
+    assert kept(tmp_path) == []
 
 
 async def test_a_format_that_came_from_elsewhere_meanwhile(tmp_path: Path):
@@ -247,7 +247,7 @@ async def test_a_model_that_is_deleted_meanwhile(tmp_path: Path):
     gate.set()
     await looking
     assert (conversions.problem, conversions.failures) == (None, {})
-    assert list((tmp_path / "conversions").iterdir()) == []
+    assert kept(tmp_path) == []
 
 
 async def test_files_that_the_loop_refuses(tmp_path: Path):
@@ -320,7 +320,7 @@ async def test_a_result_whose_files_are_gone_is_made_anew(tmp_path: Path):
     models.trouble["upload"] = TransferBrokenError("gone")
     conversions, convert = make(models, tmp_path)
     await conversions.look()
-    [result] = (tmp_path / "conversions").glob("*/result/weights.txt")
+    [result] = kept(tmp_path, "/result/weights.txt")
     result.unlink()
     await conversions.look()
     assert convert.converted == ["a", "a"]
@@ -333,7 +333,7 @@ async def test_notes_that_cannot_be_read_count_for_nothing(content: bytes, tmp_p
     models.add("a")
     conversions, convert = make(models, tmp_path, error=RAISED)
     await conversions.look()
-    [note] = (tmp_path / "conversions").glob("*/work.json")
+    [note] = kept(tmp_path, "/work.json")
     note.write_bytes(content)
     convert.error = None
     await conversions.look()
@@ -384,10 +384,15 @@ async def test_a_project_that_cannot_be_listed_keeps_its_notes(tmp_path: Path):
     models.trouble["wanted"] = InvalidRequestError("not now")
     await conversions.look()
     assert conversions.problem == "the models of zauberzeug/demo cannot be listed: not now"
-    assert len(list((tmp_path / "conversions").iterdir())) == 1
+    assert len(kept(tmp_path)) == 1
     models.remove("a")
     await conversions.look()
-    assert list((tmp_path / "conversions").iterdir()) == []
+    assert kept(tmp_path) == []
+
+
+def kept(folder: Path, inside: str = "") -> list[Path]:
+    """What the node keeps of conversions."""
+    return list(folder.glob(f"conversions/*/*{inside}"))
 
 
 def make(
@@ -406,7 +411,7 @@ def make(
     conversions = Conversions(
         logic=Capitals(version),
         models=models,
-        store=WorkStore(folder),
+        store=WorkStore(folder, "format_a", "format_b"),
         settings=settings or ConverterSettings(),
         node_id=lambda: node_id,
         node_name=f"node {node_id}",

@@ -37,6 +37,11 @@ def return_what_is_no_json() -> object:
     return {1, 2}
 
 
+def print_without_end() -> None:
+    while True:
+        print("x" * 2**20)
+
+
 def allocate(size_bytes: int) -> int:
     return len(bytearray(size_bytes))
 

@@ -75,6 +75,7 @@ async def test_there_is_nothing_to_read_and_nobody_waits_for_it(tmp_path: Path):
         ),
         pytest.param(functions.abort_like_a_library, [], ChildOutOfMemoryError, "memory", id="aborts for memory"),
         pytest.param(functions.end_by, [signal.SIGKILL], ChildOutOfMemoryError, "by the kernel", id="killed"),
+        pytest.param(functions.print_without_end, [], ChildFailedError, "printed more than", id="never stops printing"),
         pytest.param(functions.read_nothing, [], ChildCrashedError, "ended by SIGSEGV", id="crashes"),
         pytest.param(functions.end_by, [signal.SIGTERM], ChildCrashedError, "ended by SIGTERM", id="terminated"),
     ],
