@@ -39,6 +39,8 @@ PLACES = {
     "model": ("Version or id of a model.", "1.3"),
     "model_format": ("Format of a model's files, such as `onnx`.", "onnx"),
     "training_number": ("Number of a training.", 1),
+    "node_id": ("The `id` with which a node is connected.", "85ef1a58-308d-4c80-8931-43d1f752f4f2"),
+    "tool_id": ("The `id` with which an annotation tool is connected.", "00000000-1111-2222-3333-555555555555"),
     "detector_id": ("The `uuid` of a detector.", "85ef1a58-308d-4c80-8931-43d1f752f4f9"),
     "user": ("Name of a user.", "anna@zauberzeug"),
     "token_id": ("Id of a token, which is not what opens.", "7d0a4bb1-63c7-4a0c-a4b4-2f0f6b9b8f0c"),
