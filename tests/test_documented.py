@@ -28,6 +28,7 @@ from learning_loop_node.helpers.entrypoint import node_parser
 from learning_loop_node.loop_server.access.rights import RIGHTS, Role
 from learning_loop_node.loop_server.app import endpoints_of
 from learning_loop_node.loop_server.loop import Loop
+from learning_loop_node.node.metrics import node_metrics
 from learning_loop_node.node.operations import node_operations
 from learning_loop_node.runtime.metrics import Metric
 from learning_loop_node.settings import ENVIRONMENT, LoopServerSettings, Settings
@@ -96,6 +97,14 @@ def test_counts(node: DetectorNode):
 def test_metrics_of_a_detector(node: DetectorNode):
     expected = [documented_as(metric) for metric in node.metrics.rows]
     assert [tuple(row[:3]) for row in table("Metrics of a detector node")] == expected
+
+
+def test_metrics_of_a_converter(settings: Settings):
+    node = ConverterNode("documented", Capitals("format_a", "format_b"), settings=settings)
+    everywhere = [documented_as(metric) for metric in node_metrics(node)]
+    assert [tuple(row[:3]) for row in table("Metrics of a detector node")][: len(everywhere)] == everywhere
+    own = [documented_as(metric) for metric in node.metrics.rows][len(everywhere) :]
+    assert [tuple(row[:3]) for row in table("Metrics of a converter node")] == own
 
 
 def test_metrics_of_the_loop(tmp_path: Path):

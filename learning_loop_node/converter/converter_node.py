@@ -16,6 +16,7 @@ from ..settings import Settings
 from .changes_at_loop import ChangesAtLoop
 from .conversions import CLAIM_EVERY_S, Conversions
 from .converter_logic import ConverterLogic
+from .metrics import converter_metrics
 from .models_at_loop import ModelsAtLoop
 from .operations import converter_operations
 from .work_store import WorkStore
@@ -61,6 +62,7 @@ class ConverterNode(Node):
             "status report", self._send_status, interval_s=STATUS_EVERY_S, longest_s=6 * STATUS_EVERY_S
         )
         self._add(converter_operations(self))
+        self.metrics.add(converter_metrics(self))
 
     def get_status(self) -> dict[str, Any]:
         """What it converts, what it is at, and what failed, for people and for scripts."""

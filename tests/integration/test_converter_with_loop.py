@@ -151,6 +151,8 @@ async def test_what_a_converter_tells_of_itself(tmp_path: Path):
             [(model, text)] = status["failures"].items()
             assert model == "model 1.0 of zauberzeug/demo to format_b"
             assert "no such layer" in text
+            async with client.get("/metrics") as answer:
+                assert 'conversions_total{outcome="failed"} 1.0' in await answer.text()
             for method, path in (("GET", "/readyz"), ("POST", "/look")):
                 async with client.request(method, path) as answer:
                     assert answer.status == 200
