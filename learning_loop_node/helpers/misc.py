@@ -15,8 +15,8 @@ from uuid import UUID
 import numpy as np
 
 from ..data_classes import Context, SocketResponse
-from ..errors import InvalidImageError
-from ..images import LARGEST_PIXELS, ImageInput, array_from_raw, decode, encode_jpeg, read_header
+from ..errors import InvalidImageError, TooLargeError
+from ..images import LARGEST_PIXELS, ImageInput, array_from_raw, check, decode, encode_jpeg
 from ..node.identity import node_uuid
 from ..runtime.loose_tasks import start
 from ..runtime.memory import free_gpu_memory_mb, free_memory_mb
@@ -92,10 +92,8 @@ def _is_valid_image(file: Path, check_jpeg: bool) -> bool:
     try:
         if not check_jpeg:
             return file.stat().st_size > 0
-        content = file.read_bytes()
-        read_header(content, max_pixels=LARGEST_PIXELS)
-        decode(content)
-    except (OSError, InvalidImageError):
+        check(file.read_bytes())
+    except (OSError, InvalidImageError, TooLargeError):
         return False
     return True
 

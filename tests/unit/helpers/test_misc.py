@@ -14,6 +14,7 @@ from learning_loop_node.helpers import background_tasks, environment_reader, mis
 from learning_loop_node.settings import GLOBALS
 from tests.builders import jpeg, pixels
 
+HUGE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\0\0\xff\0" * 2 + b"\x08\x02\0\0\0"
 RAW = {"bytes": bytes(range(12)), "dtype": "uint8", "shape": [2, 2, 3]}
 
 
@@ -54,6 +55,7 @@ def test_jpeg_there_and_back():
         (b"", False, False),
         (b"text", True, False),
         (jpeg()[:400], True, False),
+        (HUGE, True, False),
         (jpeg(), True, True),
     ],
 )
