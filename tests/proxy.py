@@ -29,6 +29,7 @@ class Proxy:
     requests: list[str] = field(default_factory=list)
     cuts: list[Cut] = field(default_factory=list)
     cut_count: int = 0
+    is_away: bool = False
     _connections: set[asyncio.Task[None]] = field(default_factory=set)
 
     def cut(self, request: str, *, after_bytes: int = 0, times: int = 1) -> None:
@@ -39,12 +40,20 @@ class Proxy:
         """The heads of the requests whose first line matches."""
         return [head for head in self.requests if re.match(request, head)]
 
+    async def go_away(self) -> None:
+        """Break all connections and take no new ones, until `is_away` is False again."""
+        self.is_away = True
+        await self.aclose()
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
         host, _, port = self.target.rpartition(":")
+        if self.is_away:
+            writer.close()
+            return
         try:
             there, back = await asyncio.open_connection(host, int(port))
         except OSError:
