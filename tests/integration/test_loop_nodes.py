@@ -330,6 +330,35 @@ async def test_of_two_connections_of_a_node_the_last_one_counts(loop: RunningLoo
         assert nodes.by_id("trainer 1").state == "idle"
 
 
+async def test_a_node_is_restarted_by_whoever_manages_all_for_whom_it_works(loop: RunningLoop):
+    await add_user(loop, "anna", "maintainer")
+    await add_user(loop, "other", "maintainer", organization="other")
+    async with AsyncExitStack() as stack:
+        sessions = {name: await stack.enter_async_context(session_of(loop, name)) for name in ("anna", "other")}
+        ours = await stack.enter_async_context(node_client(loop, session=sessions["anna"]))
+        of_all = await stack.enter_async_context(node_client(loop))
+        for node, id_ in ((ours, "ours"), (of_all, "of all")):
+            node.answer("restart", None)
+            await node.call("update_trainer", trainer_status(id=id_))
+        asked = {
+            (name, id_): await status_of(session, f"/api/nodes/{id_}/restart")
+            for name, session in (sessions | {"admin": loop.admin}).items()
+            for id_ in ("ours", "of all", "nobody")
+        }
+        await until(lambda: len(ours.called) == 2 and len(of_all.called) == 1)
+    assert asked == {
+        ("anna", "ours"): 200,
+        ("anna", "of all"): 403,
+        ("anna", "nobody"): 404,
+        ("other", "ours"): 404,
+        ("other", "of all"): 403,
+        ("other", "nobody"): 404,
+        ("admin", "ours"): 200,
+        ("admin", "of all"): 200,
+        ("admin", "nobody"): 404,
+    }
+
+
 # --- the end
 
 
@@ -368,3 +397,8 @@ async def add_user(loop: RunningLoop, name: str, role: str, *, organization: str
 async def token_of(loop: RunningLoop, name: str) -> str:
     async with loop.nobody.post("/api/token", data={"username": name, "password": PASSWORD}) as answer:
         return (await answer.json())["access_token"]  # type: ignore[no-any-return]
+
+
+async def status_of(session: aiohttp.ClientSession, path: str) -> int:
+    async with session.post(path) as answer:
+        return answer.status

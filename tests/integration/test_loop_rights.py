@@ -58,6 +58,7 @@ ENDPOINTS: Mapping[str, str] = {
     "PUT /api/me/password": "ask",
     "GET /api/events": "ask",
     "GET /api/nodes": "ask",
+    "POST /api/nodes/{node_id:path}/restart": "manage",
     "GET /api/tokens": "ask",
     "POST /api/tokens": "ask",
     "DELETE /api/tokens/{token_id}": "ask",

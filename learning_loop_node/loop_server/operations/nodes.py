@@ -6,11 +6,13 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from ...api.operation import Endpoint
+from ...errors import ForbiddenError, NotFoundError
 from ..access.auth import caller_of
 from ..access.rights import Caller, Right
 from ..loop import Loop
 from ..node_events import NodeEvent
 from ..nodes import ConnectedNode, NodeKind
+from ..wire.ground import Done
 from ..wire.nodes import AnnotatorReport, ConnectedNodes, NodeRecord, NodeReport, TrainerReport
 
 KINDS = (NodeKind.TRAINER, NodeKind.ANNOTATION_NODE, NodeKind.CONVERTER, NodeKind.LEGACY)
@@ -25,7 +27,14 @@ def endpoints(loop: Loop) -> list[Endpoint]:
             run=operations.list,
             access=[Depends(loop.auth.needs(Right.ASK))],
             options={"tags": ["nodes"], "summary": "The nodes that are connected"},
-        )
+        ),
+        Endpoint(
+            method="POST",
+            path="/api/nodes/{node_id:path}/restart",
+            run=operations.restart,
+            access=[Depends(loop.auth.needs(Right.MANAGE))],
+            options={"tags": ["nodes"], "summary": "End a node in order, so that its supervisor starts it anew"},
+        ),
     ]
 
 
@@ -50,6 +59,17 @@ class NodeOperations:
         found = [node for kind in KINDS for node in self._loop.nodes.of_kind(kind) if is_seen(node, caller)]
         return ConnectedNodes(nodes=[_record(node, caller) for node in found])
 
+    async def restart(self, node_id: str, request: Request) -> Done:
+        """A training goes on afterwards. Nodes of an organization need a maintainer there, others an administrator."""
+        caller = caller_of(request)
+        node = self._loop.nodes.by_id(node_id, is_trusted=lambda found: is_seen(found, caller))
+        if node is None:
+            raise NotFoundError(f"no node {node_id} is connected; GET /api/nodes lists those that are")
+        if not _is_managed(node, caller):
+            raise ForbiddenError(f"the {node} works for others, too; it takes an administrator of the loop")
+        await self._loop.nodes.send(node, "restart")
+        return Done()
+
     async def hear(self, node: ConnectedNode, report: NodeReport) -> None:
         """Keep what a node says, as long as it is connected."""
         if node.kind is NodeKind.PERSON:
@@ -71,6 +91,15 @@ def is_seen(node: ConnectedNode, caller: Caller) -> bool:
         caller.may(Right.READ, organization, caller.project) and node.caller.may(Right.LABEL, organization)
         for organization in caller.roles
     )
+
+
+def _is_managed(node: ConnectedNode, caller: Caller) -> bool:
+    """Whether somebody may decide over a node: they manage every organization for which it works."""
+    if caller.may(Right.MANAGE, None):
+        return True
+    places = [name for name in node.caller.roles if node.caller.may(Right.LABEL, name)]
+    is_bounded = not node.caller.may(Right.LABEL, None) and bool(places)
+    return is_bounded and all(caller.may(Right.MANAGE, name) for name in places)
 
 
 def _record(node: ConnectedNode, caller: Caller) -> NodeRecord:
