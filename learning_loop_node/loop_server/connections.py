@@ -33,7 +33,8 @@ CONNECTIONS_OF_ONE = 1000
 """One login may have so many: a team often has one for all of its nodes."""
 
 LOOK_S = 15.0
-"""So often it is looked whether a session or a token has expired."""
+LOGINS_S = 60.0
+"""So often it is looked whether a session or a token has expired; when somebody takes one away, at once."""
 
 HANDSHAKE_S = 20.0
 """So long a connection may be without having said that it speaks Socket.IO."""
@@ -102,22 +103,28 @@ class Connections:
         scope[CALLER] = caller
 
     async def run(self) -> None:
+        looked_at = self._clock.now()
         while True:
             await wait_unless(self._woken, LOOK_S, self._clock)
+            is_due = self._woken.is_set() or self._clock.now() - looked_at >= LOGINS_S
             self._woken.clear()
-            await self.look()
+            if is_due:
+                looked_at = self._clock.now()
+            await self.look(at_logins=is_due)
 
-    async def look(self) -> None:
-        """Disconnect those whose login has ended or allows something else now, and those that never said anything."""
+    async def look(self, *, at_logins: bool = True) -> None:
+        """Disconnect those that never said anything, and those whose login has ended or allows something else now."""
         now = self._clock.now()
         present = list(self.server.environ.items())
         self._silent = {
             key: self._silent.get(key, now) for key, _ in present if not self.server.manager.sid_from_eio_sid(key, "/")
         }
         for key, environ in present:
-            is_mute = now - self._silent.get(key, now) > self.handshake_s
-            if is_mute or not await self._is_still(environ["asgi.scope"]):
-                logger.info("a connection of %s is ended", "a client that says nothing" if is_mute else "an old login")
+            if now - self._silent.get(key, now) > self.handshake_s:
+                logger.info("a connection is ended, since it says nothing")
+                await self._end(key)
+            elif at_logins and not await self._is_still(environ["asgi.scope"]):
+                logger.info("a connection is ended, since its login has ended or changed")
                 await self._end(key)
 
     async def _is_still(self, scope: Scope) -> bool:

@@ -14,6 +14,7 @@ from ..errors import SettingError
 from ..settings import LoopServerSettings, Settings
 from .access.origin import is_loopback
 from .app import create_app
+from .connections import MAX_MESSAGE_BYTES
 from .notice import Notice, log_notice
 
 logger = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ def serve(
             lifespan="off",
             access_log=False,
             timeout_graceful_shutdown=STOP_S,
+            ws_max_size=MAX_MESSAGE_BYTES,
         )
         with suppress(KeyboardInterrupt):
             _Server(config, app, announcement).run(sockets=[listener])
