@@ -186,8 +186,9 @@ class TrainingLoop(ForeignLoop):
             "id": model_id, "organization": ORGANIZATION, "project": PROJECT, "version": "1.0", "host": None,
             "format": model_format,
         }  # fmt: skip
-        contents: dict[str, bytes | str] = {**files, "model.json": json.dumps(information)}
-        archive = zip_of(contents)
+        archive = zip_of(
+            {name: content.decode() for name, content in files.items()} | {"model.json": json.dumps(information)}
+        )
         name = f"attachment; filename={model_id}_{model_format}.zip"
         return web.Response(body=archive, content_type="application/zip", headers={"Content-Disposition": name})
 

@@ -43,7 +43,7 @@ class LogReport:
             return
         try:
             path = Place(self._http, training.context).path(f"/trainings/{training.training_number}/log")
-            await self._http.json("POST", path, json={"text": tail}, timeout_s=TIMEOUT_S)
+            await self._http.json("POST", path, json={"text": tail, "size_bytes": size_bytes}, timeout_s=TIMEOUT_S)
             self._sent = (training.id, size_bytes)
         except NodeError as error:
             self._note(error, training)

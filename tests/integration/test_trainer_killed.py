@@ -60,8 +60,14 @@ MOMENTS: dict[str, tuple[str, Hold]] = {
 }
 
 
-@pytest.mark.parametrize("loop_is_there", [True, False], ids=["loop there", "loop away"])
-@pytest.mark.parametrize("moment", MOMENTS)
+AWAY_AT = ("amid the images", "the training", "the model is there", "the detections are there")
+CASES = [
+    *(pytest.param(moment, True, id=moment) for moment in MOMENTS),
+    *(pytest.param(moment, False, id=f"{moment}, the loop away") for moment in AWAY_AT),
+]
+
+
+@pytest.mark.parametrize(("moment", "loop_is_there"), CASES)
 async def test_killed(moment: str, loop_is_there: bool, tmp_path: Path):
     state, hold = MOMENTS[moment]
     release = asyncio.Event()
