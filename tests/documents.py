@@ -15,6 +15,7 @@ PAGES = (
     "datasets",
     "converter",
     "trainings",
+    "trainer",
     "people",
     "operations",
     "moving",

@@ -21,7 +21,7 @@ pytestmark = [*NEEDS, pytest.mark.timeout(300)]
 
 MARK = "<!-- test: "
 BLOCK = re.compile(rf"^{MARK}(\w+) ?([\w.]*) -->\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-CONVERTER_PORT, TRAINER_PORT = "5006", "5007"
+CONVERTER_PORT, TRAINER_PORT, OWN_TRAINER_PORT = "5006", "5007", "5008"
 CHECKOUT = "$CHECKOUT"
 AFTER_A_MOMENT = {"converted": "float16", "problems": "1.1"}
 """What an output comes to show."""
@@ -32,7 +32,7 @@ MODEL = r"model {} \([0-9a-f-]{{36}}\)"
 @pytest.fixture
 async def reader(tmp_path: Path) -> AsyncIterator[Reader]:
     (tmp_path / "image.jpg").write_bytes(jpeg(320, 240))
-    printed = (LOOP_PORT, NODE_PORT, CONVERTER_PORT, TRAINER_PORT)
+    printed = (LOOP_PORT, NODE_PORT, CONVERTER_PORT, TRAINER_PORT, OWN_TRAINER_PORT)
     instead = dict(zip(printed, map(str, free_ports(len(printed))), strict=True)) | {CHECKOUT: str(ROOT)}
     async with AsyncExitStack() as running:
         yield Reader(tmp_path, instead, running)
@@ -83,7 +83,9 @@ async def test_every_example_works_as_printed(reader: Reader):
     assert outputs["start"] == "finished 2.0\n"
     assert "compared on 10 of 10 complete images of the set test" in outputs["compare"]
     assert "of the set test, and no model was deployed" in outputs["rule"]
-    assert await reader.end() == {"trainer": 0, "converter": 0, "node": 0, "loop": 0}
+    assert "training 5 is finished; model 4.0 (usual_places)" in outputs["own_training"]
+    assert "is usually at" in outputs["own_training"]
+    assert await reader.end() == {"usual_places": 0, "trainer": 0, "converter": 0, "node": 0, "loop": 0}
 
 
 def test_every_marked_block_is_found():

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...data_classes import ModelInformation
+from ...data_classes import Detections, ModelInformation
 from ...data_classes.model_information import FILE_NAME
 from ...errors import CriticalError, DownloadError
 from ...runtime.threads import io_bound
@@ -35,8 +35,8 @@ async def detect_in_portions(logic: TrainerLogic) -> None:
     for index, portion in enumerate(portions):
         if not await io_bound(progress.detections_exist, index):
             images = await io_bound(_files_of, portion, images_folder)
-            detections = await logic._detect(information, images, str(information.model_root_path)) if images else []
-            await io_bound(progress.save_detections, detections, index)
+            found = await logic._detect(information, images, str(information.model_root_path)) if images else []
+            await io_bound(progress.save_detections, _with_empty_ones(found, images), index)
         logic._detection_progress = (index + 1) / len(portions)
     await io_bound(shutil.rmtree, str(information.model_root_path), ignore_errors=True)
     logic._detection_progress = None
@@ -72,3 +72,9 @@ async def _plan(logic: TrainerLogic, model_uuid: str) -> list[list[str]]:
 def _files_of(image_ids: list[str], folder: Path) -> list[str]:
     """Those that are there; the others could not be fetched."""
     return [str(file) for image_id in image_ids if (file := folder / f"{image_id}.jpg").exists()]
+
+
+def _with_empty_ones(found: list[Detections], images: list[str]) -> list[Detections]:
+    """One for each image, so that the loop knows where the model found nothing."""
+    known = {detections.image_id for detections in found}
+    return [*found, *(Detections(image_id=name) for image in images if (name := Path(image).stem) not in known)]
