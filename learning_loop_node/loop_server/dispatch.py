@@ -98,6 +98,8 @@ class Dispatch:
         self._clock = clock or SystemClock()
         self._works: dict[str, Work] = {}
         self._pauses: dict[tuple[str, str], float] = {}
+        self._free: set[str] = set()
+        """The connections of trainers of which it was known before that they are free: it is no news."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
         self.ended: dict[str, int] = {}
@@ -205,12 +207,15 @@ class Dispatch:
         """A trainer has said how it is."""
         work = self._work_of(node)
         if work is not None:
+            self._free.discard(node.sid)
             if not work.is_offered and not work.is_ending:
                 await (self._is_at(work, node) if _is_busy_with(node, work) else self._is_idle(work, node))
-        elif node.state in FREE:
-            self.wake()
-        else:
+        elif node.state not in FREE:
+            self._free.discard(node.sid)
             await self._recognize(node)
+        elif node.sid not in self._free:
+            self._free.add(node.sid)
+            self.wake()
 
     async def training_of(self, node: ConnectedNode, project: ProjectRow) -> str:
         """The id of the training on which a trainer works. `RefusedError` if the loop gave it none in this project."""
@@ -471,6 +476,7 @@ class Dispatch:
         )
 
     def _on_gone(self, node: ConnectedNode) -> None:
+        self._free.discard(node.sid)
         work = self._work_of(node)
         if work is not None:
             work.progress = None

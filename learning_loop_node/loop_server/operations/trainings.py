@@ -100,25 +100,21 @@ class TrainingOperations:
         409 if the same `idempotency_key` was given with something else; 422 if images, annotations or the base model
         are not there.
         """
-        async with self._loop.database.writing() as session:
+        author = caller_of(request).author
+        async with self._loop.database.reading() as session:
             place = await projects.project_named(session, organization, project)
-            if new.idempotency_key is not None:
-                former = await trainings.with_key(session, place.id, new.idempotency_key)
-                if former is not None:
-                    return await self._same(session, place, former, new)
-            categories = _chosen(await projects.categories_of(session, place), new.category_ids)
-            await trainings.refuse_without_images(session, place.id, categories)
-            base = await _base(session, place, new.base_model)
-            row = _row(place, new, categories, base, caller_of(request).author)
-            await trainings.add(session, row)
-            record = await self._record(session, place, row)
-        return self._queued(place, record)
+            former = await trainings.with_key(session, place.id, new.idempotency_key)
+            if former is None:
+                row = await _fit(session, place, new, author)
+        if former is None:
+            return await self._queue(place, row)
+        return await self._same(place, former, new)
 
     async def retry(
         self, organization: str, project: str, training_number: TrainingNumber, request: Request
     ) -> TrainingRecord:
         """Queue a new training that does the same as one that has ended."""
-        async with self._loop.database.writing() as session:
+        async with self._loop.database.reading() as session:
             place = await projects.project_named(session, organization, project)
             former = await trainings.numbered(session, place.id, training_number)
             if not TrainingState(former.state).has_ended:
@@ -129,17 +125,12 @@ class TrainingOperations:
                 architecture=former.architecture,
                 trainer=former.wanted_trainer,
                 base_model=former.base_model_id,
+                category_ids=[category["id"] for category in former.categories],
                 description=former.description,
             )
-            ids = [category["id"] for category in former.categories]
-            categories = _chosen(await projects.categories_of(session, place), ids)
-            await trainings.refuse_without_images(session, place.id, categories)
-            base = await _base(session, place, new.base_model)
-            row = _row(place, new, categories, base, caller_of(request).author)
-            row.retry_of = former.number
-            await trainings.add(session, row)
-            record = await self._record(session, place, row)
-        return self._queued(place, record)
+            row = await _fit(session, place, new, caller_of(request).author)
+        row.retry_of = former.number
+        return await self._queue(place, row)
 
     async def one(self, organization: str, project: str, training_number: TrainingNumber) -> TrainingRecord:
         """What was asked for, which trainer has it, how far it is, and what came out of it."""
@@ -189,9 +180,19 @@ class TrainingOperations:
         async with self._loop.database.reading() as session:
             return await projects.project_named(session, organization, project)
 
-    async def _same(
-        self, session: AsyncSession, place: ProjectRow, former: TrainingRow, new: NewTraining
-    ) -> TrainingRecord:
+    async def _queue(self, place: ProjectRow, row: TrainingRow) -> TrainingRecord:
+        async with self._loop.database.writing() as session:
+            await projects.refuse_gone(session, place)
+            former = await trainings.with_key(session, place.id, row.idempotency_key)
+            if former is None:
+                await trainings.add(session, row)
+            record = await self._record(session, place, former or row)
+        self._loop.changes.tell(SUBJECT, place.organization, place.name, [str(record.number)])
+        self._loop.dispatch.wake()
+        return record
+
+    async def _same(self, place: ProjectRow, former: TrainingRow, new: NewTraining) -> TrainingRecord:
+        """The training that the same request has made before."""
         asked = (new.model_variant, new.hyperparameters, new.architecture, new.trainer, new.description)
         kept = (
             former.model_variant,
@@ -205,12 +206,8 @@ class TrainingOperations:
                 f"training {former.number} has the idempotency_key {new.idempotency_key!r} and is another one; take "
                 "another key for each training"
             )
-        return await self._record(session, place, former)
-
-    def _queued(self, place: ProjectRow, record: TrainingRecord) -> TrainingRecord:
-        self._loop.changes.tell(SUBJECT, place.organization, place.name, [str(record.number)])
-        self._loop.dispatch.wake()
-        return record
+        async with self._loop.database.reading() as session:
+            return await self._record(session, place, former)
 
     async def _record(self, session: AsyncSession, place: ProjectRow, row: TrainingRow) -> TrainingRecord:
         [record] = await self._records(session, place, [row])
@@ -267,6 +264,13 @@ class TrainingOperations:
             started=row.started.isoformat() if row.started else None,
             ended=row.ended.isoformat() if row.ended else None,
         )
+
+
+async def _fit(session: AsyncSession, place: ProjectRow, new: NewTraining, author: str | None) -> TrainingRow:
+    """A training as it is asked for; raises why it cannot be done."""
+    categories = _chosen(await projects.categories_of(session, place), new.category_ids)
+    await trainings.refuse_without_images(session, place.id, categories)
+    return _row(place, new, categories, await _base(session, place, new.base_model), author)
 
 
 def _chosen(known: Sequence[CategoryRow], ids: Sequence[str] | None) -> Sequence[CategoryRow]:

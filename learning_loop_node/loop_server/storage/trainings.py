@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...enums import ImageSet, ImageState, TrainingState
@@ -37,8 +37,10 @@ async def add(session: AsyncSession, row: TrainingRow) -> None:
     await session.flush()
 
 
-async def with_key(session: AsyncSession, project_id: str, key: str) -> TrainingRow | None:
-    """The training that was asked for with this idempotency key."""
+async def with_key(session: AsyncSession, project_id: str, key: str | None) -> TrainingRow | None:
+    """The training that was asked for with this idempotency key, None without one."""
+    if key is None:
+        return None
     query = select(TrainingRow).where(TrainingRow.project_id == project_id, TrainingRow.idempotency_key == key)
     return await session.scalar(query)
 
@@ -171,25 +173,22 @@ async def log_of(session: AsyncSession, training_id: str) -> tuple[str, int]:
 async def refuse_without_images(session: AsyncSession, project_id: str, categories: Sequence[CategoryRow]) -> None:
     """Raise `UnfitTrainingError` that names what is missing: images of a set, or annotations of a category."""
     complete = (ImageRow.project_id == project_id, ImageRow.state == ImageState.Complete, ImageRow.deleted.is_(None))
-    query = select(ImageRow.set, func.count()).where(*complete).group_by(ImageRow.set)
-    counts: Mapping[str, int] = {name: count for name, count in await session.execute(query)}  # noqa: C416
-    if not counts:
+    if not await session.scalar(select(exists().where(*complete))):
         raise UnfitTrainingError(
             "the project has no images in the state complete, which are what is trained with; complete some first"
         )
     for needed in (ImageSet.Train, ImageSet.Test):
-        if not counts.get(needed):
+        if not await session.scalar(select(exists().where(*complete, ImageRow.set == needed))):
             raise UnfitTrainingError(
                 f"no complete image is in the set {needed}; set `set` of some to {needed}, since a training needs "
                 "images of both train and test"
             )
-    used = (
-        select(AnnotationRow.category_id)
-        .join(ImageRow, ImageRow.number == AnnotationRow.image_number)
-        .where(*complete, ImageRow.set == ImageSet.Train)
-        .distinct()
-    )
-    annotated = set((await session.scalars(used)).all())
+    in_training = (AnnotationRow.project_id == project_id, *complete, ImageRow.set == ImageSet.Train)
+    annotated = set()
+    for category in categories:  # one by one, since that ends with the first annotation of each
+        is_of_it = (ImageRow.number == AnnotationRow.image_number, AnnotationRow.category_id == category.id)
+        if await session.scalar(select(exists().where(*is_of_it, *in_training))):
+            annotated.add(category.id)
     missing = [f'"{category.name}"' for category in categories if category.id not in annotated]
     if missing:
         what = f"category {missing[0]} has" if len(missing) == 1 else f"categories {', '.join(missing[:20])} have"
