@@ -58,6 +58,9 @@ THREADS = min(4, os.cpu_count() or 2)
 MEMORY_BYTES = 4 * 2**20
 """An image that is larger is written to the disk while it arrives."""
 
+SYNC_EVERY = 250
+"""Images after which all that came is brought to the disk."""
+
 WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 LONGEST_PAUSE_S = 120.0
 LEFT_OVER_S = 3600.0
@@ -154,7 +157,8 @@ class TrainingData:
 
         async def fetch(image_id: str) -> None:
             nonlocal done_count
-            await self._fetch(image_id, folder, threads, found)
+            if await self._fetch(image_id, folder, threads, found) and found.fetched_count % SYNC_EVERY == 0:
+                await io_bound(sync_filesystem, folder)  # while others arrive
             done_count += 1
             self._on_progress(done_count / len(wanted))
 
@@ -202,14 +206,15 @@ class TrainingData:
         except LoopError as error:
             raise DownloadError(str(error)) from error
 
-    async def _fetch(self, image_id: str, folder: Path, threads: OwnThreads, found: FetchedImages) -> None:
+    async def _fetch(self, image_id: str, folder: Path, threads: OwnThreads, found: FetchedImages) -> bool:
+        """Whether it came."""
         path = self._place.path(f"/images/{image_id}/main")
         file = folder / f"{image_id}.jpg"
         for is_last in (False, True):  # what arrives corrupt is asked for once more: it may have become so on the way
             try:
                 await self._patiently(f"image {image_id}", lambda: self._receive(path, file, threads))
                 found.fetched_count += 1
-                return
+                return True
             except (InvalidImageError, TooLargeError) as error:
                 if is_last:
                     logger.error("image %s is corrupt and left out: %s", image_id, error)
@@ -219,7 +224,8 @@ class TrainingData:
                     raise
                 logger.error("image %s is missing: %s", image_id, error)
                 found.missing.append(image_id)
-                return
+                break
+        return False
 
     async def _receive(self, path: str, file: Path, threads: OwnThreads) -> None:
         """Put the image into its place; `InvalidImageError` or `TooLargeError` if it is none that we can use."""
