@@ -32,7 +32,11 @@ from learning_loop_node.node.metrics import node_metrics
 from learning_loop_node.node.operations import node_operations
 from learning_loop_node.runtime.metrics import Metric
 from learning_loop_node.settings import ENVIRONMENT, LoopServerSettings, Settings
+from learning_loop_node.trainer.maintenance import maintenance_operations as trainer_maintenance
+from learning_loop_node.trainer.operations import status_operations
+from learning_loop_node.trainer.trainer_node import TrainerNode
 from mock_nodes.mock_converter.logic import Capitals
+from mock_nodes.mock_trainer.logic import MockTrainer
 from tests.documents import DOCS, DOCUMENTS, ROOT, broken_links, headings, section
 from tests.nodes import BoxesFactory
 
@@ -71,6 +75,17 @@ def test_options_of_a_request():
 def test_backdoor_operations_are_marked(node: DetectorNode):
     marked = [http for http, _, text in table("Endpoints and events of a detector node") if "BACKDOOR" in text]
     assert marked == [places_of(operation)[0] for operation in maintenance_operations(node)]
+
+
+def test_endpoints_of_a_trainer(settings: Settings):
+    node = TrainerNode("documented", MockTrainer(), settings=settings)
+    controls = trainer_maintenance(node)
+    operations = [*status_operations(node), *node.loop_operations(), *node_operations(node), *controls]
+    documented = table("Endpoints of a trainer node")
+    expected = [(FRONT_PAGE, NONE), *map(places_of, operations)]
+    assert sorted((http, event) for http, event, _ in documented) == sorted(expected)
+    marked = [http for http, _, text in documented if "BACKDOOR" in text]
+    assert sorted(marked) == sorted(places_of(operation)[0] for operation in controls)
 
 
 def test_endpoints_of_a_converter(settings: Settings):

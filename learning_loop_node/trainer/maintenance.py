@@ -102,7 +102,7 @@ def maintenance_operations(node: TrainerNode) -> list[Operation[Any, Any]]:
             request=Nothing,
             run=kill_training_process,
             tag="maintenance",
-            summary="End the training program, as if it had crashed",
+            summary="End the training program; the training goes on as after a stop",
             http=Http(method="POST", path="/kill_training_process", read=read_nothing),
         ),
         Operation(

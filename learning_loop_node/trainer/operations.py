@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..api.operation import Nothing, Operation
+from ..api.operation import Http, Nothing, Operation, read_nothing
+from ..data_classes import TrainingStatus
 from ..runtime import loose_tasks
 
 if TYPE_CHECKING:
@@ -51,4 +52,21 @@ def trainer_operations(node: TrainerNode) -> list[Operation[Any, Any]]:
             event="stop_training",
         ),
         Operation(request=Nothing, run=abort, summary="Discard the training", event="abort_training"),
+    ]
+
+
+def status_operations(node: TrainerNode) -> list[Operation[Any, Any]]:
+    """What anybody beside the node can ask."""
+
+    async def status(_: Nothing) -> TrainingStatus:
+        return node.trainer_logic.generate_status_for_loop(node.uuid, node.name)
+
+    return [
+        Operation(
+            request=Nothing,
+            run=status,
+            tag="state",
+            summary="State, progress and errors of the training, as the loop is told",
+            http=Http(method="GET", path="/status", read=read_nothing, answer=TrainingStatus),
+        )
     ]

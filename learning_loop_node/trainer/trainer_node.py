@@ -20,7 +20,7 @@ from ..settings import Settings
 from .io_helpers import EnvironmentVars
 from .log_report import LogReport
 from .maintenance import maintenance_operations
-from .operations import trainer_operations
+from .operations import status_operations, trainer_operations
 from .trainer_logic_generic import TrainerLogicGeneric
 from .training_slot import FileTrainingSlot
 from .training_store import LastTrainingIO
@@ -69,6 +69,7 @@ class TrainerNode(Node):
             "log report", self._send_log, interval_s=STATUS_INTERVAL_S, longest_s=60, clock=trainer_logic.clock
         )
         self._idle_since: float | None = None
+        self._add(status_operations(self))
         if use_backdoor_controls or self.settings.node.use_backdoor_controls:
             self._add(maintenance_operations(self))
 
