@@ -119,24 +119,29 @@ class Connections:
         self._silent = {
             key: self._silent.get(key, now) for key, _ in present if not self.server.manager.sid_from_eio_sid(key, "/")
         }
+        known: dict[tuple[Any, ...], Caller | None] = {}
         for key, environ in present:
             if now - self._silent.get(key, now) > self.handshake_s:
                 logger.info("a connection is ended, since it says nothing")
                 await self._end(key)
-            elif at_logins and not await self._is_still(environ["asgi.scope"]):
+            elif at_logins and not await self._is_still(environ["asgi.scope"], known):
                 logger.info("a connection is ended, since its login has ended or changed")
                 await self._end(key)
 
-    async def _is_still(self, scope: Scope) -> bool:
-        """Whether the login with which somebody connected says the same as then."""
-        try:
-            caller: Caller = scope[CALLER]
-            return await self._auth.who_makes(HTTPConnection(scope)) == caller
-        except (SQLAlchemyError, OSError) as error:
-            logger.warning("the database does not say who may be connected: %s", error)
-            return True
-        except NodeError:
-            return False
+    async def _is_still(self, scope: Scope, known: dict[tuple[Any, ...], Caller | None]) -> bool:
+        """Whether the login with which somebody connected says the same as then. `known` spares asking twice."""
+        connection = HTTPConnection(scope)
+        shown = [connection.headers.get(name) for name in ("cookie", "authorization", "host")]
+        login = (*shown, connection.client and connection.client.host)
+        if login not in known:
+            try:
+                known[login] = await self._auth.who_makes(connection)
+            except (SQLAlchemyError, OSError) as error:
+                logger.warning("the database does not say who may be connected: %s", error)
+                return True
+            except NodeError:
+                known[login] = None
+        return known[login] == scope[CALLER]
 
     async def _end(self, key: str) -> None:
         socket = self.server.eio.sockets.get(key)
