@@ -153,8 +153,8 @@ class ActiveTrainingIO:
 
     async def upload_detetions(self) -> None:
         """Send all detections that the loop does not have yet. (The name is that of 0.27.)"""
-        count = await io_bound(self.get_number_of_detection_files)
-        for index in range(self.load_detections_upload_file_index(), count):
+        first = self.load_detections_upload_file_index()
+        for index in [number for number, _ in await io_bound(self._numbered_files) if number >= first]:
             detections = await io_bound(self.load_detections, index)
             await self._upload_detections_batched(self.context, detections)
             # In this order a crash in between sends a file again, instead of leaving out the beginning of the next one.
@@ -196,9 +196,12 @@ class ActiveTrainingIO:
         return Path(self.det_path.format(index))
 
     def _get_detection_file_names(self) -> list[Path]:
+        return [file for _, file in self._numbered_files()]
+
+    def _numbered_files(self) -> list[tuple[int, Path]]:
         files = Path(self.training_folder).glob("detections_*.json")
         numbered = [(file.stem.removeprefix("detections_"), file) for file in files]
-        return [file for number, file in sorted((int(text), file) for text, file in numbered if text.isdecimal())]
+        return sorted((int(text), file) for text, file in numbered if text.isdecimal())
 
 
 def _write(file: Path, content: bytes) -> None:

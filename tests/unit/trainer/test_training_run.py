@@ -1,0 +1,143 @@
+"""The steps of a training: what is saved, how long and how often is waited, what ends it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from learning_loop_node.data_classes import Context, Training
+from learning_loop_node.enums import TrainerState
+from learning_loop_node.errors import (
+    ChildFailedError,
+    CriticalError,
+    DownloadError,
+    InsufficientMemoryError,
+    LoopRefusedError,
+    LoopUnreachableError,
+    NotFoundError,
+    StorageFullError,
+)
+from learning_loop_node.trainer.steps import STEPS, step_at
+from learning_loop_node.trainer.steps.step import Step
+from learning_loop_node.trainer.trainer_logic_generic import TrainerLogicGeneric
+from learning_loop_node.trainer.training_run import SHOWN_S, most_tries
+from learning_loop_node.trainer.training_store import LastTrainingIO
+from tests.clock import ManualClock
+from tests.trainers import make_trainer
+
+PREPARE = ("prepare", TrainerState.DataDownloading, TrainerState.DataDownloaded)
+CONFIG = {"categories": [], "hyperparameters": {}, "training_number": 1, "model_variant": "small"}
+
+
+@pytest.fixture
+def logic(tmp_path: Path) -> TrainerLogicGeneric:
+    """With a training that has just been accepted, and time that is moved."""
+    logic = make_trainer(tmp_path).trainer_logic
+    logic._init_new_training(Context(organization="zauberzeug", project="demo"), CONFIG)
+    logic.clock = ManualClock()
+    return logic
+
+
+def waits_of(logic: TrainerLogicGeneric) -> list[float]:
+    """Without those for whoever watches."""
+    assert isinstance(logic.clock, ManualClock)
+    return [wait for wait in logic.clock.waits if wait != SHOWN_S]
+
+
+async def failing() -> None:
+    raise LoopUnreachableError("the loop is away")
+
+
+async def fine() -> None:
+    pass
+
+
+async def test_waits_grow_with_each_failure_in_a_row_and_for_each_key_alone(logic: TrainerLogicGeneric):
+    for _ in range(9):
+        await logic._perform_state(*PREPARE, failing)
+    assert waits_of(logic) == [5, 10, 20, 40, 80, 160, 300, 300]
+    await logic._perform_state("another", *PREPARE[1:], fine)
+    await logic._perform_state(*PREPARE, fine)
+    await logic._perform_state(*PREPARE, failing)
+    await logic._perform_state(*PREPARE, fine)
+    assert waits_of(logic)[8:] == [300, 5]
+
+
+async def test_only_where_it_rests_it_is_saved(logic: TrainerLogicGeneric):
+    saved: list[str] = []
+
+    class Noting(LastTrainingIO):
+        def save(self, training: Training) -> None:
+            saved.append(str(training.training_state))
+            super().save(training)
+
+    logic._last_training_io = Noting("some-id", logic.node.settings.node.data_folder)
+    await logic._perform_state(*PREPARE, failing)
+    assert saved == []
+    await logic._perform_state(*PREPARE, fine)
+    assert saved == ["data_downloaded"]
+
+
+async def test_a_disk_that_is_full_counts_as_a_failure_of_the_step(logic: TrainerLogicGeneric):
+    class Full(LastTrainingIO):
+        def save(self, training: Training) -> None:
+            raise StorageFullError("no room")
+
+    logic._last_training_io = Full("some-id", logic.node.settings.node.data_folder)
+    await logic._perform_state(*PREPARE, fine)
+    assert (logic.training.training_state, logic.errors.errors) == ("initialized", {"prepare": "no room"})
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"),
+    [
+        pytest.param(CriticalError("never"), 1, id="critical"),
+        pytest.param(ChildFailedError("status 1"), 3, id="the program failed"),
+        pytest.param(NotFoundError("no such project"), 3, id="not there"),
+        pytest.param(LoopRefusedError("no", status=422), 3, id="refused"),
+        pytest.param(InsufficientMemoryError("no memory"), 10, id="no memory"),
+        pytest.param(KeyError("set"), 10, id="of the user"),
+        pytest.param(LoopRefusedError("log in", status=401), None, id="no login"),
+        pytest.param(LoopRefusedError("no right", status=403), None, id="no right"),
+        pytest.param(LoopRefusedError("busy", status=503), None, id="the loop fails"),
+        pytest.param(LoopUnreachableError("away"), None, id="the loop is away"),
+        pytest.param(DownloadError("broke off"), None, id="a download"),
+        pytest.param(StorageFullError("full"), None, id="the disk is full"),
+    ],
+)
+async def test_how_often_a_step_is_tried(error: Exception, tries: int | None, logic: TrainerLogicGeneric):
+    async def fail() -> None:
+        raise error
+
+    assert most_tries(error) == tries
+    for _ in range(tries or 50):
+        assert logic.training.training_state == "initialized"
+        await logic._perform_state(*PREPARE, fail)
+    expected = "initialized" if tries is None else "ready_for_cleanup"
+    assert logic.training.training_state == expected
+    assert str(error) in logic.errors.errors["prepare"]
+    failure = logic.active_training_io.load_failure()
+    assert failure == (None if tries is None else ("prepare", logic.errors.errors["prepare"]))
+
+
+def test_a_refusal_behind_a_download_counts_as_one():
+    error = DownloadError("model x: no such model")
+    error.__cause__ = NotFoundError("no such model")
+    error.__cause__.__cause__ = LoopRefusedError("no such model", status=404)
+    assert most_tries(error) == 3
+
+
+def test_each_step_begins_where_the_one_before_has_ended():
+    for step, following in pairwise(STEPS):
+        assert isinstance(step, Step)
+        assert step.after == following.before
+
+
+@pytest.mark.parametrize("state", TrainerState)
+def test_there_is_a_step_for_each_state_that_can_be_on_the_disk(state: TrainerState):
+    step = step_at(state)
+    places = {step.before} | ({step.during} if isinstance(step, Step) else set())
+    beginnings = {TrainerState.Idle, TrainerState.Blocked, TrainerState.WaitingForSlot, TrainerState.Preparing}
+    assert state in (beginnings if step is STEPS[0] and state not in places else places)
