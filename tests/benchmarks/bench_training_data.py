@@ -25,8 +25,8 @@ P = "/api/bench/projects/bench"
 CHECKS = {True: "every pixel decoded", False: "headers checked"}
 NOTE = (
     "0.27 begins a request every 20 ms, and looks at nothing but the size where jpeginfo is not installed. Decoding "
-    "takes 1 to 2 ms of a processor for each image, and up to four share in it; client and server run on the same ones. "
-    "The bare column is a client that reads the same answers into memory."
+    "takes 1 to 2 ms of a processor for each image, and up to four share in it; client and server run on the same. The "
+    "bare column is a client that reads the same answers into memory."
 )
 
 
