@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import shutil
 import time
 from abc import ABC, abstractmethod
@@ -197,14 +198,16 @@ class TrainerLogicGeneric(ABC):
         """How far the present step is, between 0 and 1; None where that is not known."""
         if self._training is None:
             return None
+        progress: float | None = None
         try:
             match self._training.training_state:
                 case TrainerState.DataDownloading:
-                    return self.node.data_exchanger.progress
+                    progress = self.node.data_exchanger.progress
                 case TrainerState.TrainingRunning:
-                    return self.training_progress
+                    progress = self.training_progress
                 case TrainerState.Detecting:
-                    return self.detection_progress
+                    progress = self.detection_progress
+            return None if progress is None or not math.isfinite(progress) else float(progress)
         except Exception as error:  # of the user: no reason to tell the loop nothing at all
             if self._progress_trouble.is_news(repr(error)):
                 logger.exception("the progress is not known")
@@ -330,10 +333,9 @@ class TrainerLogicGeneric(ABC):
             await asyncio.wait([self.training_task])
             if self.training_task.cancelled() and not self.shutdown_event.is_set():
                 await self._discard()
-            elif not self.training_task.cancelled() and isinstance(
-                self.training_task.exception(), NodeNeedsRestartError
-            ):
-                self.node.end_process("the training asks for a new process")
+            elif not self.training_task.cancelled() and (error := self.training_task.exception()) is not None:
+                asked_for = isinstance(error, NodeNeedsRestartError)
+                self.node.end_process(f"the training needs a new process: {error!r}", status=0 if asked_for else 1)
         finally:
             self.training_task.cancel()
             self.training_slot.release()

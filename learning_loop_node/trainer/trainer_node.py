@@ -123,10 +123,10 @@ class TrainerNode(Node):
         if now - self._idle_since >= limit_s:
             self.end_process(f"no training for {limit_s:g} s")
 
-    def end_process(self, reason: str) -> None:
-        """End the process in order, with status 0."""
+    def end_process(self, reason: str, *, status: int = 0) -> None:
+        """End the process in order."""
         self.log.info("the process ends: %s", reason)
-        self.termination.end(0)
+        self.termination.end(status)
 
     async def send_rest_of_log(self) -> None:
         """What a training has printed since the last report, before it is over."""

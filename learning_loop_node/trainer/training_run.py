@@ -21,7 +21,7 @@ from ..errors import (
     StorageFullError,
 )
 from ..runtime.threads import io_bound
-from .steps import step_at
+from .steps import KEEPING_A_MODEL, step_at
 
 if TYPE_CHECKING:
     from .trainer_logic_generic import TrainerLogicGeneric
@@ -43,7 +43,8 @@ class TrainingRun:
     """The steps of one trainer's trainings, one after the other.
 
     A step that fails is tried again after 5, 10, 20 … 300 s. What the loop or the disk keeps it from is tried for
-    ever; what will hardly change, a few times; a `CriticalError`, never. Then the training ends without a result.
+    ever; what will hardly change, a few times; a `CriticalError`, never. Then the training ends without a result. A
+    model that is finished is not given up because of anything but a `CriticalError`.
     """
 
     def __init__(self, logic: TrainerLogicGeneric) -> None:
@@ -102,7 +103,7 @@ class TrainingRun:
 
     def _fail(self, error_key: str, error: Exception, state_before: str) -> None:
         self._failures[error_key] += 1
-        count, most = self._failures[error_key], most_tries(error)
+        count, most = self._failures[error_key], most_tries(error, error_key)
         text = str(error) or type(error).__name__
         if most is not None and count >= most:
             if most > 1:
@@ -131,11 +132,13 @@ class TrainingRun:
         self._logic._tell_change()
 
 
-def most_tries(error: Exception) -> int | None:
-    """How often in a row a step may end with such an error; None for as often as it takes."""
+def most_tries(error: Exception, error_key: str = "") -> int | None:
+    """How often in a row this step may end with such an error; None for as often as it takes."""
     match error:
         case CriticalError():
             return 1
+        case _ if error_key in KEEPING_A_MODEL:
+            return None
         case InsufficientMemoryError():
             return TRIES_WITH_SOME_HOPE
         case ChildFailedError() | RefusedError() | InvalidRequestError() | NotFoundError():

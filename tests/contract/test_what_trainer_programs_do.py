@@ -173,8 +173,9 @@ class NotingNode(TrainerNode):
 
     ends = 0
 
-    def end_process(self, reason: str) -> None:
+    def end_process(self, reason: str, *, status: int = 0) -> None:
         self.ends += 1
+        assert status == 0
 
 
 @asynccontextmanager

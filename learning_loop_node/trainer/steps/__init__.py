@@ -60,6 +60,9 @@ STEPS: tuple[Step | LastStep, ...] = (
     LastStep(before=State.ReadyForCleanup, action=clean_up),
 )
 
+KEEPING_A_MODEL = ("sync_confusion_matrix", "upload_model")
+"""Steps at which there is a model that the loop does not have yet."""
+
 
 def step_at(state: str) -> Step | LastStep:
     """The step to do in this state. One in which a step is under way is that of a training that was interrupted."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,7 @@ from learning_loop_node.trainer.steps.step import Step
 from learning_loop_node.trainer.trainer_logic_generic import TrainerLogicGeneric
 from learning_loop_node.trainer.training_run import SHOWN_S, most_tries
 from learning_loop_node.trainer.training_store import LastTrainingIO
+from mock_nodes.mock_trainer.logic import MockTrainer
 from tests.clock import ManualClock
 from tests.trainers import make_trainer
 
@@ -120,6 +122,30 @@ async def test_how_often_a_step_is_tried(error: Exception, tries: int | None, lo
     assert str(error) in logic.errors.errors["prepare"]
     failure = logic.active_training_io.load_failure()
     assert failure == (None if tries is None else ("prepare", logic.errors.errors["prepare"]))
+
+
+@pytest.mark.parametrize("key", ["sync_confusion_matrix", "upload_model"])
+def test_a_finished_model_is_not_given_up(key: str):
+    assert most_tries(KeyError("path"), key) is None
+    assert most_tries(LoopRefusedError("no", status=422), key) is None
+    assert most_tries(CriticalError("no model"), key) == 1
+
+
+@pytest.mark.parametrize(
+    ("progress", "expected"), [(0.5, 0.5), (1, 1.0), (None, None), (float("nan"), None), ("half", None)]
+)
+async def test_progress(progress: Any, expected: float | None, tmp_path: Path):
+    class Progressing(MockTrainer):
+        training_progress = progress
+
+    node = make_trainer(tmp_path, logic=Progressing())
+    logic = node.trainer_logic
+    assert logic.general_progress is None
+    logic._init_new_training(Context(organization="zauberzeug", project="demo"), CONFIG)
+    logic.training.training_state = "running"
+    assert logic.generate_status_for_loop("id", "name").progress == expected
+    logic.training.training_state = "data_downloading"
+    assert logic.general_progress == 0.0
 
 
 def test_a_refusal_behind_a_download_counts_as_one():
