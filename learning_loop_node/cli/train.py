@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from ..client.loop import LoopClient
     from ..client.nodes import NodeEntry
 
+WORD = re.compile(r"[A-Za-z_][\w./-]*")
+NEARLY_JSON = ("true", "false", "null", "none", "nan", "inf", "infinity")
+"""Words that hardly mean themselves."""
+
 Wait = Annotated[bool, typer.Option("--wait/--detach", help="Watch it to its end, or return as soon as it is queued.")]
 
 
@@ -31,7 +36,7 @@ def train(
     ] = None,
     param: Annotated[
         list[str] | None,
-        typer.Option("--param", metavar="NAME=VALUE", help="A hyperparameter, its value as JSON; may be repeated."),
+        typer.Option("--param", metavar="NAME=VALUE", help="A hyperparameter: JSON, or a plain word; may be repeated."),
     ] = None,
     hyperparameters: Annotated[
         Path | None,
@@ -93,13 +98,19 @@ def _param(text: str) -> tuple[str, Any]:
     if not name or not separator:
         raise typer.BadParameter(f"{text}: give it as NAME=VALUE, such as epochs=100", param_hint="--param")
     try:
-        return name, json.loads(value)
+        return name, json.loads(value, parse_constant=_refuse_constant)
     except ValueError as error:
+        if WORD.fullmatch(value) and value.lower() not in NEARLY_JSON:
+            return name, value
         raise typer.BadParameter(
-            f"{text}: {value or 'nothing'} is no JSON value; numbers, true, false and null stand as they are, "
-            f"""a text in quotes: --param '{name}="{value}"'""",
+            f"{text}: {value or 'nothing'} is neither JSON (100, 0.5, true, null, [1, 2]) nor a plain word; "
+            f"""other texts want quotes: --param '{name}="{value}"'""",
             param_hint="--param",
         ) from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no value of JSON")
 
 
 def _from_file(file: Path) -> dict[str, Any]:

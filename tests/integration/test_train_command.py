@@ -225,9 +225,11 @@ async def test_a_variant_is_chosen_where_there_is_a_choice(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        pytest.param(["--param", "resolution=abc"], ["abc is no JSON value", 'resolution="abc"'], id="bare text"),
+        pytest.param(["--param", "note=two words"], ["neither JSON", 'note="two words"'], id="bare text"),
+        pytest.param(["--param", "flip=True"], ["True is neither JSON"], id="spelled as in Python"),
+        pytest.param(["--param", "rate=NaN"], ["NaN is neither JSON"], id="no number"),
         pytest.param(["--param", "epochs"], ["NAME=VALUE"], id="no value"),
-        pytest.param(["--param", "epochs="], ["nothing is no JSON value"], id="empty value"),
+        pytest.param(["--param", "epochs="], ["nothing is neither JSON"], id="empty value"),
         pytest.param(["--param", "=3"], ["NAME=VALUE"], id="no name"),
         pytest.param(["--hyperparameters", __file__], ["cannot be read as JSON"], id="another file"),
         pytest.param(["--hyperparameters", "/nowhere"], ["/nowhere"], id="no file"),
