@@ -141,7 +141,8 @@ class Connections:
                 return True
             except NodeError:
                 known[login] = None
-        return known[login] == scope[CALLER]
+        caller: Caller = scope[CALLER]
+        return known[login] == caller
 
     async def _end(self, key: str) -> None:
         socket = self.server.eio.sockets.get(key)
@@ -170,6 +171,7 @@ class Connections:
             organization=headers.get("organization", "")[:LONGEST_HEADER],
             project=headers.get("project", "")[:LONGEST_HEADER],
             has_type=node_type is not None,
+            host=headers.get("host", "")[:LONGEST_HEADER],
         )
         self.nodes.arrived(node)
         logger.debug("a %s is connected as %s", node.kind, node.caller.name)

@@ -53,6 +53,9 @@ LONGEST_TEXT = 4096
 FREE = (TrainerState.Idle, TrainerState.Blocked)
 """States of a trainer that has no training."""
 
+TRAINERS = (NodeKind.TRAINER, NodeKind.LEGACY)
+"""A node of 0.3.2 that says how it is as a trainer is one."""
+
 OnModel = Callable[[ProjectRow, ModelRow], Awaitable[object]]
 
 
@@ -79,7 +82,7 @@ class Work:
 
     def is_of(self, node: ConnectedNode) -> bool:
         """Whether a node is the trainer that has it; ids are what nodes say, so that its login has to fit, too."""
-        return node.id == self.trainer_id and node.kind is NodeKind.TRAINER and may_train(node, self.project)
+        return node.id == self.trainer_id and node.kind in TRAINERS and may_train(node, self.project)
 
 
 class Dispatch:
@@ -217,6 +220,10 @@ class Dispatch:
             self._free.add(node.sid)
             self.wake()
 
+    def ask_for_files(self, node: ConnectedNode, project: ProjectRow, model_id: str) -> None:
+        """Let a trainer of 0.3.2 upload a model that it has told of."""
+        self._start(self._send(node, "save", project.organization, project.name, {"id": model_id}), f"save {model_id}")
+
     async def training_of(self, node: ConnectedNode, project: ProjectRow) -> str:
         """The id of the training on which a trainer works. `RefusedError` if the loop gave it none in this project."""
         work = self._work_of(node)
@@ -291,12 +298,14 @@ class Dispatch:
     # --- offers
 
     def _free_trainers(self) -> list[ConnectedNode]:
-        found = [node for node in self._nodes.of_kind(NodeKind.TRAINER) if node.state == TrainerState.Idle]
+        found = [node for kind in TRAINERS for node in self._nodes.of_kind(kind) if node.state == TrainerState.Idle]
         return [node for node in found if self._work_of(node) is None]
 
     def _fits(self, node: ConnectedNode, row: TrainingRow, project: ProjectRow) -> bool:
         if not may_train(node, project) or self._clock.now() < self._pauses.get((row.id, node.id or ""), 0.0):
             return False
+        if node.kind is NodeKind.LEGACY and (row.wanted_trainer is None or row.base_model_id is None):
+            return False  # it knows neither architecture nor variants, and always goes on from a model
         if row.wanted_trainer is not None:
             return node.id == row.wanted_trainer and row.architecture in (None, node.status.get("architecture"))
         if row.architecture is not None:
@@ -331,7 +340,7 @@ class Dispatch:
         project = work.project
         try:
             answer = await self._nodes.call(
-                node, "begin_training", project.organization, project.name, details_of(row), timeout_s=ANSWER_S
+                node, "begin_training", project.organization, project.name, details_of(row, node), timeout_s=ANSWER_S
             )
         except (DeadlineError, UnavailableError) as error:
             logger.warning("training %d of %s: %s; what it says next decides", row.number, _place(project), error)
@@ -405,13 +414,13 @@ class Dispatch:
             work.commanded = now
             self._start(self._send(node, "stop_training"), f"stop training {work.number}")
 
-    async def _send(self, node: ConnectedNode, event: str) -> None:
+    async def _send(self, node: ConnectedNode, event: str, *arguments: Any) -> None:
         try:
-            answer = await self._nodes.call(node, event, timeout_s=COMMAND_S)
+            answer = await self._nodes.call(node, event, *arguments, timeout_s=COMMAND_S)
             if answer is None and event == "abort_training":  # before 0.20 there was only stop
                 await self._nodes.call(node, "stop_training", timeout_s=COMMAND_S)
         except NodeError as error:
-            logger.warning("%s, trying again: %s", event, error)
+            logger.warning("%s: %s", event, error)
 
     # --- ends
 
@@ -471,9 +480,7 @@ class Dispatch:
         return next((work for work in found if _is_busy_with(node, work)), found[0] if found else None)
 
     def _trusted(self, trainer_id: str, project: ProjectRow) -> ConnectedNode | None:
-        return self._nodes.by_id(
-            trainer_id, is_trusted=lambda node: node.kind is NodeKind.TRAINER and may_train(node, project)
-        )
+        return self._nodes.by_id(trainer_id, is_trusted=lambda node: node.kind in TRAINERS and may_train(node, project))
 
     def _on_gone(self, node: ConnectedNode) -> None:
         self._free.discard(node.sid)
@@ -496,8 +503,10 @@ def may_train(node: ConnectedNode, project: ProjectRow) -> bool:
     return node.caller.may(Right.MANAGE, project.organization, project.name)
 
 
-def details_of(row: TrainingRow) -> dict[str, Any]:
-    """What `begin_training` says of a training."""
+def details_of(row: TrainingRow, node: ConnectedNode) -> dict[str, Any]:
+    """What `begin_training` says of a training; 0.3.2 wants to know the model to go on from, and nothing else."""
+    if node.kind is NodeKind.LEGACY:
+        return {"id": row.base_model_id}
     return {
         "id": row.id,
         "training_number": row.number,

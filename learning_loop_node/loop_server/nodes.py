@@ -47,6 +47,8 @@ class ConnectedNode:
     organization: str = ""
     project: str = ""
     has_type: bool = True
+    host: str = ""
+    """The name by which it has found the loop."""
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     id: str | None = None
     name: str = ""

@@ -8,14 +8,15 @@ from collections.abc import AsyncIterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 from zipfile import ZipFile
 
 import pytest
 
 from learning_loop_node.loop_server.dispatch import IDLE_TIMES
 from tests.builders import jpeg
-from tests.loop import ORGANIZATION, P, RunningLoop, running_loop
-from tests.node_clients import PASSWORD, REFUSED, TAKEN, ScriptedTrainer, scripted_trainer, session_of
+from tests.loop import ORGANIZATION, P, RunningLoop, files_form, running_loop
+from tests.node_clients import PASSWORD, REFUSED, TAKEN, ScriptedTrainer, node_client, scripted_trainer, session_of
 from tests.polling import until
 
 FACE = {"category_name": "face", "x": 1, "y": 2, "width": 3, "height": 4}
@@ -751,6 +752,62 @@ async def test_a_retry_is_refused_while_the_cause_is_there(loop: RunningLoop):
     assert "set test" in await refused(loop, "POST", "/trainings/1/retry", 422)
     await loop.json("PATCH", path, json={"version": image["version"] + 1, "set": "test"})
     assert (await loop.json("POST", f"{P}/trainings/1/retry"))["number"] == 2
+
+
+async def test_a_trainer_of_0_3_2_goes_on_from_a_model(loop: RunningLoop):
+    """It is begun with the model alone, tells of new ones with ids of its own, and sends files when it is asked."""
+    base = await loop.push_model()
+    status = {"id": "old", "name": "old one", "uptime": 1.0, "latest_error": None, "latest_produced_model_id": None}
+    model_id = str(uuid4())
+    async with node_client(loop, None) as old:
+        old.answer("begin_training", True)
+        old.answer("save", True)
+        assert await old.call("update_trainer", status | {"state": "idle"}) is True
+        await train(loop)
+        await loop.app.state.loop.dispatch.look()
+        assert old.called == [], "it cannot begin from nothing"
+        await train(loop, base_model="1.0", trainer="old")
+        await until(lambda: old.called == [("begin_training", "zauberzeug", "demo", {"id": base["id"]})])
+        await becomes(loop, "running", 2)
+        assert await old.call("update_trainer", status | {"state": "running"}) is True
+        model = {
+            "id": model_id,
+            "confusion_matrix": {"c": {"tp": 1, "fp": 0, "fn": 0}},
+            "parent_id": base["id"],
+            "train_image_count": 2,
+            "test_image_count": 1,
+            "trainer_id": "old",
+        }
+        for _ in range(2):
+            assert await old.call("update_model", "zauberzeug", "demo", model) is True
+        await until(lambda: old.called[-1] == ("save", "zauberzeug", "demo", {"id": model_id}))
+        assert (await one(loop, 2))["model"] is None, "there are no files yet"
+        await loop.json("PUT", f"{P}/models/{model_id}/mocked/file", data=files_form([("weights.bin", b"w")]))
+        assert await old.call("update_trainer", status | {"state": "idle"}) is True
+        ended = await becomes(loop, "finished", 2)
+    assert ended["model"] == {"id": model_id, "version": "1.1", "formats": ["mocked"]}
+    record = await loop.json("GET", f"{P}/models/1.1")
+    assert (record["parent"]["version"], record["training"]) == ("1.0", 2)
+    assert len((await loop.json("GET", f"{P}/trainings/2/metrics"))["epochs"]) == 1
+    answer = await model_json(loop, model_id)
+    assert [category["name"] for category in answer["categories"]] == ["face", "nose"]
+
+
+async def test_a_model_that_is_told_of_waits_for_its_files_over_a_restart(tmp_path: Path):
+    model_id = str(uuid4())
+    async with running_loop(tmp_path) as loop:
+        await prepare(loop)
+        await loop.push_model()
+        async with node_client(loop, None) as old:
+            old.answer("begin_training", True)
+            old.answer("save", False)
+            await old.call("update_trainer", {"id": "old", "state": "idle"})
+            await train(loop, base_model="1.0", trainer="old")
+            await becomes(loop, "running")
+            assert await old.call("update_model", "zauberzeug", "demo", {"id": model_id}) is True
+    async with running_loop(tmp_path) as loop:
+        await loop.json("PUT", f"{P}/models/{model_id}/mocked/file", data=files_form([("weights.bin", b"w")]))
+        assert (await loop.json("GET", f"{P}/models/{model_id}"))["formats"] == ["mocked"]
 
 
 # --- reports, logs, and who is told

@@ -9,6 +9,7 @@ from ...api.operation import Endpoint
 from ...errors import ForbiddenError, NotFoundError
 from ..access.auth import caller_of
 from ..access.rights import Caller, Right
+from ..dispatch import TRAINERS
 from ..loop import Loop
 from ..node_events import NodeEvent
 from ..nodes import ConnectedNode, NodeKind
@@ -79,7 +80,7 @@ class NodeOperations:
     async def hear_trainer(self, node: ConnectedNode, report: TrainerReport) -> None:
         """The same, and what it means for the training that the trainer has, or could have."""
         await self.hear(node, report)
-        if node.kind is NodeKind.TRAINER:
+        if node.kind in TRAINERS:
             await self._loop.dispatch.heard(node)
 
 

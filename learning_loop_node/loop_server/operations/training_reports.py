@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from ...errors import InvalidRequestError, NotFoundError
 from ..access.rights import Right
@@ -13,12 +15,16 @@ from ..nodes import ConnectedNode
 from ..storage import projects, trainings
 from ..storage.tables import TrainingMetricRow
 from ..wire.ground import ShortText
-from ..wire.trainings import TrainingReport
+from ..wire.trainings import ConfusionCounts, ModelReport, TrainingReport
 
 
 def events(loop: Loop) -> list[NodeEvent]:
     reports = TrainingReports(loop)
-    return [NodeEvent(name="update_training", arguments=[ShortText, ShortText, TrainingReport], run=reports.hear)]
+    place = [ShortText, ShortText]
+    return [
+        NodeEvent(name="update_training", arguments=[*place, TrainingReport], run=reports.hear),
+        NodeEvent(name="update_model", arguments=[*place, ModelReport], run=reports.hear_of_model, is_of_legacy=True),
+    ]
 
 
 class TrainingReports:
@@ -37,7 +43,7 @@ class TrainingReports:
         if node.id != report.trainer_id:
             raise InvalidRequestError(f"trainer_id is {report.trainer_id!r}, but this trainer is {node.id!r}")
         training_id = await self._loop.dispatch.training_of(node, place)
-        confusion = {name: counts.model_dump() for name, counts in report.confusion_matrix.items()}
+        confusion = _plain(report.confusion_matrix)
         async with self._loop.database.writing() as session:
             row = await trainings.row_of(session, training_id)
             if row is None:
@@ -62,3 +68,38 @@ class TrainingReports:
                 model.confusion = confusion
             number = row.number
         self._loop.changes.tell(SUBJECT, organization, project, [str(number)])
+
+    async def hear_of_model(self, node: ConnectedNode, organization: str, project: str, report: ModelReport) -> None:
+        """Keep a new model of a trainer of 0.3.2, and let the trainer send its files."""
+        need(node, Right.MANAGE, organization, project)
+        async with self._loop.database.reading() as session:
+            place = await projects.project_named(session, organization, project)
+        training_id = await self._loop.dispatch.training_of(node, place)
+        confusion, model_id = _plain(report.confusion_matrix), str(report.id)
+        async with self._loop.database.writing() as session:
+            row = await trainings.row_of(session, training_id)
+            if row is None:
+                raise NotFoundError("the training is gone")
+            is_new = await trainings.announce_model(
+                session, row, model_id=model_id, host=node.host, confusion=confusion
+            )
+            row.confusion = confusion
+            row.train_image_count, row.test_image_count = report.train_image_count, report.test_image_count
+            if is_new:
+                metric = TrainingMetricRow(
+                    training_id=row.id,
+                    moment=datetime.now(UTC),
+                    epoch=None,
+                    confusion=confusion,
+                    train_image_count=report.train_image_count or 0,
+                    test_image_count=report.test_image_count or 0,
+                    hyperparameters=None,
+                )
+                await trainings.add_metric(session, metric)
+            number = row.number
+        self._loop.changes.tell(SUBJECT, organization, project, [str(number)])
+        self._loop.dispatch.ask_for_files(node, place, model_id)
+
+
+def _plain(matrix: Mapping[str, ConfusionCounts]) -> dict[str, Any]:
+    return {name: counts.model_dump() for name, counts in matrix.items()}

@@ -227,7 +227,7 @@ class TrainingOperations:
     ) -> TrainingRecord:
         state, dispatch = TrainingState(row.state), self._loop.dispatch
         base = known.get(row.base_model_id or "")
-        model = known.get(row.model_id or "")
+        model = known.get(row.model_id or "") if formats.get(row.model_id or "") else None
         trainer = None
         if row.trainer_id is not None and state is not TrainingState.Queued:
             is_connected = dispatch.trainer_of(row, place) is not None

@@ -91,5 +91,9 @@ async def forget(session: AsyncSession, model_id: str) -> None:
 
 
 async def forget_unfinished(session: AsyncSession) -> None:
-    """Remove all models whose upload was interrupted by the end of the process."""
-    await session.execute(delete(ModelRow).where(ModelRow.id.not_in(select(ModelFormatRow.model_id))))
+    """Remove all models whose upload was interrupted by the end of the process.
+
+    Those of which a trainer has told before it sends their files (with their counts) wait for these.
+    """
+    is_empty = ModelRow.id.not_in(select(ModelFormatRow.model_id))
+    await session.execute(delete(ModelRow).where(is_empty, ModelRow.confusion.is_(None)))

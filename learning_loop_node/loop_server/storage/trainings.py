@@ -14,7 +14,16 @@ from ...enums import ImageSet, ImageState, TrainingState
 from ...errors import NotFoundError, RefusedError, UnfitTrainingError
 from ..names import next_major_version, next_minor_version
 from . import models
-from .tables import AnnotationRow, CategoryRow, ImageRow, ModelRow, ProjectRow, TrainingMetricRow, TrainingRow
+from .tables import (
+    AnnotationRow,
+    CategoryRow,
+    ImageRow,
+    ModelFormatRow,
+    ModelRow,
+    ProjectRow,
+    TrainingMetricRow,
+    TrainingRow,
+)
 
 WITH_TRAINER = tuple(state for state in TrainingState if state.is_with_trainer)
 MOST_QUEUED = 1000
@@ -117,7 +126,10 @@ async def change(
 
 async def model_of(session: AsyncSession, training: TrainingRow) -> ModelRow | None:
     """The model of a training, once the loop has files of it."""
-    return await session.get(ModelRow, training.model_id) if training.model_id is not None else None
+    if training.model_id is None:
+        return None
+    has_files = exists().where(ModelFormatRow.model_id == ModelRow.id)
+    return await session.scalar(select(ModelRow).where(ModelRow.id == training.model_id, has_files))
 
 
 async def models_by_id(session: AsyncSession, ids: Collection[str]) -> dict[str, ModelRow]:
@@ -134,6 +146,41 @@ async def take_model(session: AsyncSession, training: TrainingRow) -> None:
     training.model_version = next_minor_version(taken, base.version) if base else next_major_version(taken)
     training.model_id = str(uuid4())
     await session.flush()
+
+
+async def announce_model(
+    session: AsyncSession, training: TrainingRow, *, model_id: str, host: str, confusion: dict[str, Any]
+) -> bool:
+    """Keep a model whose files are still to come, under the id that its trainer gave it; whether it is new.
+
+    The last one of a training is its model.
+    """
+    known = await session.get(ModelRow, model_id)
+    if known is not None:
+        if known.project_id != training.project_id:
+            raise RefusedError(f"there is a model {model_id} in another project already; take another id")
+        known.confusion = confusion
+        return False
+    base = await session.get(ModelRow, training.base_model_id) if training.base_model_id else None
+    taken = await models.versions(session, training.project_id)
+    training.model_id = model_id
+    training.model_version = next_minor_version(taken, base.version) if base else next_major_version(taken)
+    session.add(
+        ModelRow(
+            id=model_id,
+            project_id=training.project_id,
+            version=training.model_version,
+            host=host,
+            comment=training.description or "",
+            created=now(),
+            information={"categories": training.categories},
+            parent_id=training.base_model_id,
+            training_number=training.number,
+            confusion=confusion,
+        )
+    )
+    await session.flush()
+    return True
 
 
 # --- what a trainer reports

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from typing import Annotated, Any
+from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -219,3 +220,16 @@ class TrainingReport(Wire):
     test_image_count: CountOfImages | None = None
     hyperparameters: Properties | None = None
     best_epoch: Annotated[Whole | None, BeforeValidator(_whole)] = None
+
+
+class ModelReport(Wire):
+    """What a trainer of 0.3.2 says of a new model, whose files it sends when it is asked to."""
+
+    id: UUID
+    confusion_matrix: Annotated[
+        dict[ShortText, ConfusionCounts], BeforeValidator(_counted), Field(max_length=MOST_CATEGORIES)
+    ] = {}
+    parent_id: ShortText | None = None
+    train_image_count: CountOfImages | None = None
+    test_image_count: CountOfImages | None = None
+    trainer_id: NodeId | None = None

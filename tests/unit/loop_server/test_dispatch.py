@@ -27,7 +27,7 @@ from learning_loop_node.loop_server.dispatch import (
 from learning_loop_node.loop_server.nodes import ConnectedNode, NodeKind, Nodes
 from learning_loop_node.loop_server.storage import projects, trainings
 from learning_loop_node.loop_server.storage.database import Database, sqlite_url
-from learning_loop_node.loop_server.storage.tables import ModelRow, ProjectRow, TrainingRow
+from learning_loop_node.loop_server.storage.tables import ModelFormatRow, ModelRow, ProjectRow, TrainingRow
 from tests.clock import ManualClock
 from tests.polling import until
 
@@ -298,6 +298,9 @@ async def test_what_is_to_happen_with_a_model_happens_before_the_training_is_fin
         )
         model.project_id = place.project.id
         session.add(model)
+        await session.flush()
+        now = datetime.now(UTC)
+        session.add(ModelFormatRow(model_id=model.id, format="f", sha256="0" * 64, size_bytes=1, files=[], created=now))
     await place.say(node, "idle")
     assert (await place.row()).state == TrainingState.Finished
     assert place.models == ["1.0"]
