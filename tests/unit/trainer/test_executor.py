@@ -104,7 +104,15 @@ async def test_a_program_that_outlived_us_is_ended_before_the_next_one(executor:
     assert not runs(left_over)
 
 
-@pytest.mark.parametrize("note", ["", "x", "1 an-earlier-boot 77", f"{os.getpid()} None"])
+@pytest.mark.parametrize(
+    "note",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("x", id="no number"),
+        pytest.param("1 an-earlier-boot 77", id="of an earlier boot"),
+        pytest.param(f"{os.getpid()} None", id="our own, begun at no time"),
+    ],
+)
 async def test_a_note_that_does_not_fit_harms_nobody(executor: Executor, note: str):
     (Path(executor.path) / ".last_training.process").write_text(note)
     await executor.start("echo fine")
