@@ -253,7 +253,6 @@ async def test_a_loop_that_is_away_does_not_keep_a_training_from_running(tmp_pat
         await loop.begin(hyperparameters={"epochs": 3, "seconds": 0.1})
         await loop.until_state("running")
         await loop.leave()
-        await until(lambda: trainer.logic.state == "confusion_matrix_syncing")
         await until(lambda: trainer.logic.errors.has_error_for("sync_confusion_matrix"))
         loop.come_back()
         await loop.until_state("detecting")
@@ -265,17 +264,16 @@ async def test_a_loop_that_is_away_does_not_keep_a_training_from_running(tmp_pat
 async def test_a_failure_is_told_when_the_loop_is_back(tmp_path: Path):
     async with training_loop() as loop:
         async with running_trainer(tmp_path, loop.host) as trainer:
-            await loop.begin(hyperparameters={"epochs": 1, "seconds": 0.2, "fail": "missing_file"})
+            await loop.begin(hyperparameters={"epochs": 2, "seconds": 0.3, "fail": "crash"})
             await loop.until_state("running")
-            await until(lambda: trainer.logic.state in ("confusion_matrix_synced", "train_model_uploading"))
             await loop.leave()
             await until(lambda: trainer.logic.state == "ready_for_cleanup")
-            assert not trainer.logic.training_slot.held
+            await until(lambda: not trainer.logic.training_slot.held)
         loop.statuses.clear()
         loop.come_back()
         async with running_trainer(tmp_path, loop.host):
-            await until(lambda: "upload_model" in loop.errors)
-            assert "is missing after the training" in loop.errors["upload_model"]
+            await until(lambda: "run_training" in loop.errors)
+            assert "the training crashes" in loop.errors["run_training"]
             await loop.until_idle()
 
 
