@@ -25,6 +25,7 @@ from .nodes import ConnectedNode, NodeKind, Nodes
 from .storage import trainings
 from .storage.database import Database
 from .storage.tables import ModelRow, ProjectRow, TrainingRow
+from .wire.nodes import kept_text
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,6 @@ GONE_S = 60.0
 
 REFUSED = "refused"
 LOST = "the trainer lost it"
-LONGEST_TEXT = 4096
 
 FREE = (TrainerState.Idle, TrainerState.Blocked)
 """States of a trainer that has no training."""
@@ -451,7 +451,7 @@ class Dispatch:
 
     async def _close(self, work: Work, state: TrainingState, error: str | None) -> None:
         values: dict[str, Any] = {"state": state, "ended": trainings.now(), "progress": None}
-        await self._change(work, **values, error=error[:LONGEST_TEXT] if error else None)
+        await self._change(work, **values, error=kept_text(error) if error else None)
         log = logger.warning if state is TrainingState.Failed else logger.info
         log("training %d of %s is %s%s", work.number, _place(work.project), state, f": {error}" if error else "")
         self._forget(work.training_id, state)

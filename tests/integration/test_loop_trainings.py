@@ -633,7 +633,7 @@ async def test_the_last_errors_of_the_trainer_say_why_a_training_failed(loop: Ru
         await trainer.begun()
         await trainer.say("running", errors={"run_training": "out of memory"})
         await trainer.say("running", errors={})
-        await trainer.say("ready_for_cleanup", errors={"run_training": "graphics card is out of memory"})
+        await trainer.say("ready_for_cleanup", errors={"run_training": "graphics card\0 is out of memory"})
         await trainer.say("idle")
         failed = await becomes(loop, "failed")
         assert failed["error"] == "run_training: graphics card is out of memory"
@@ -859,8 +859,8 @@ async def test_reports_without_a_training_are_refused(loop: RunningLoop):
 async def test_the_end_of_a_log_is_kept(loop: RunningLoop):
     await train(loop)
     assert await loop.json("GET", f"{P}/trainings/1/log") == {"text": "", "size_bytes": 0}
-    await loop.json("POST", f"{P}/trainings/1/log", json={"text": "epoch 1\n"})
-    assert await loop.json("GET", f"{P}/trainings/1/log") == {"text": "epoch 1\n", "size_bytes": 8}
+    await loop.json("POST", f"{P}/trainings/1/log", json={"text": "epoch\0 1\n"})
+    assert await loop.json("GET", f"{P}/trainings/1/log") == {"text": "epoch 1\n", "size_bytes": 9}
     await loop.json("POST", f"{P}/trainings/1/log", json={"text": "epoch 9\n", "size_bytes": 100_000})
     assert await loop.json("GET", f"{P}/trainings/1/log") == {"text": "epoch 9\n", "size_bytes": 100_000}
     assert "text" in await refused(loop, "POST", "/trainings/1/log", 422, json={"text": "x" * 65_537})

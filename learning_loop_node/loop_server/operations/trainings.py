@@ -159,7 +159,7 @@ class TrainingOperations:
         async with self._loop.database.writing() as session:
             place = await projects.project_named(session, organization, project)
             row = await trainings.numbered(session, place.id, training_number)
-            row.log = log.text
+            row.log = log.text.replace("\0", "")  # which Postgres cannot keep
             row.log_bytes = log.size_bytes if log.size_bytes is not None else len(log.text.encode())
         self._loop.changes.tell(SUBJECT, organization, project, [str(training_number)])
         return Done()

@@ -16,11 +16,16 @@ MOST_VARIANTS = 200
 NodeId = Annotated[str, Field(min_length=1, max_length=256)]
 
 
+def kept_text(text: str) -> str:
+    """What somebody else says, as it can be kept: not too long, and without what is no character in a database."""
+    return text[:LONGEST_TEXT].replace("\0", "").encode("utf-8", "replace").decode()
+
+
 def _shortened(errors: Any) -> Any:
     """What nodes say of their errors may be a long traceback; a node that is refused for it would only say it again."""
     if not isinstance(errors, dict):
         return errors
-    return {str(key)[:LONGEST_TEXT]: str(text)[:LONGEST_TEXT] for key, text in list(errors.items())[:MOST_ERRORS]}
+    return {kept_text(str(key)): kept_text(str(text)) for key, text in list(errors.items())[:MOST_ERRORS]}
 
 
 def _finite(value: Any) -> Any:
