@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from learning_loop_node.loop_server.storage.tables import Table
+from learning_loop_node.loop_server.storage.projects import project_named
+from learning_loop_node.loop_server.storage.tables import ConversionRow, Table, TrainingMetricRow, TrainingRow
 from learning_loop_node.loop_server.upkeep.cleaning import Cleaning
 from tests.builders import jpeg
 from tests.loop import P, RunningLoop, running_loop
@@ -68,6 +69,24 @@ async def test_afterwards_nothing_is_left_of_it(loop: RunningLoop):
     assert await cleaning_in(loop, days=30.1).remove_expired_projects() == 1
     assert {name: count for name, count in (await row_counts(loop)).items() if count} == {}
     assert contents(loop) == []
+
+
+async def test_nor_of_its_trainings_and_conversions(loop: RunningLoop):
+    [model] = (await loop.json("GET", f"{P}/models"))["models"]
+    now = datetime.now(UTC)
+    async with loop.app.state.loop.database.writing() as session:
+        project = await project_named(session, "zauberzeug", "demo")
+        values = {"number": 1, "state": "finished", "model_variant": "small", "hyperparameters": {}, "categories": []}
+        session.add(TrainingRow(id="t", project_id=project.id, created=now, **values))
+        session.add(ConversionRow(model_id=model["id"], format="onnx", state="failed", changed=now))
+        await session.flush()
+        counts = {"confusion": {}, "train_image_count": 1, "test_image_count": 1}
+        session.add(TrainingMetricRow(training_id="t", moment=now, **counts))
+    before = await row_counts(loop)
+    assert [before[name] for name in ("trainings", "training_metrics", "conversions")] == [1, 1, 1]
+    await loop.json("DELETE", P)
+    assert await cleaning_in(loop, days=30.1).remove_expired_projects() == 1
+    assert {name: count for name, count in (await row_counts(loop)).items() if count} == {}
 
 
 async def test_what_another_project_uses_as_well_stays(loop: RunningLoop):
