@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .annotation.annotator_logic import AnnotatorLogic
+    from .annotation.annotator_node import AnnotatorNode
     from .converter.converter_logic import ConverterLogic
     from .converter.converter_node import ConverterNode
     from .detector.detector_logic import DetectorLogic, DetectorLogicFactory
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GLOBALS",
+    "AnnotatorLogic",
+    "AnnotatorNode",
     "ConverterLogic",
     "ConverterNode",
     "DetectorLogic",
@@ -28,6 +32,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AnnotatorLogic": ".annotation.annotator_logic",
+    "AnnotatorNode": ".annotation.annotator_node",
     "ConverterLogic": ".converter.converter_logic",
     "ConverterNode": ".converter.converter_node",
     "TrainerNode": ".trainer.trainer_node",

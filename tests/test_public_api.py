@@ -11,6 +11,8 @@ import pytest
 import learning_loop_node
 
 EXPORTS = {
+    "AnnotatorLogic": "learning_loop_node.annotation.annotator_logic",
+    "AnnotatorNode": "learning_loop_node.annotation.annotator_node",
     "ConverterLogic": "learning_loop_node.converter.converter_logic",
     "ConverterNode": "learning_loop_node.converter.converter_node",
     "TrainerNode": "learning_loop_node.trainer.trainer_node",
