@@ -10,7 +10,11 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
+import shutil
 import signal
+import subprocess
+import sys
 import zipfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -306,8 +310,7 @@ async def trainer(loop: RunningLoop, part: Part, folder: Path) -> AsyncIterator[
         NODE_NAME=part.name,
         PORT="0",
     )
-    arguments = ["main.py", "--host", "127.0.0.1", "--port", "0"] if part.program == "v27" else ["main.py"]
-    interpreter: dict[str, Any] = {} if part.release == OURS else {"interpreter": find_peer(part.release)}
+    interpreter, *arguments = started(part, folder)
     running_on = r"running on (http://\S+)"
     async with python_child(
         *arguments,
@@ -315,6 +318,25 @@ async def trainer(loop: RunningLoop, part: Part, folder: Path) -> AsyncIterator[
         address=running_on,
         ready=running_on,
         folder=PROGRAMS / part.program,
-        **interpreter,
+        interpreter=interpreter,
     ) as child:
         yield child
+
+
+def started(part: Part, folder: Path) -> list[str]:
+    """How the program is started.
+
+    Releases of the predecessor all write the same /tmp/model.json before they upload it. Here, where several run side
+    by side, each sees a file of its own there, if the system lets us arrange that.
+    """
+    interpreter = sys.executable if part.release == OURS else str(find_peer(part.release))
+    command = [interpreter, "main.py", *(["--host", "127.0.0.1", "--port", "0"] if part.program == "v27" else [])]
+    own, shared = folder / "model.json", Path("/tmp/model.json")
+    alone = ["unshare", "--mount", *(["--map-root-user"] if os.getuid() else []), "sh", "-c"]
+    alone += ['mount --bind "$0" "$1" && shift && exec "$@"', str(own), str(shared)]
+    if part.release == OURS:
+        return command
+    own.touch()
+    shared.touch()
+    can_be_alone = shutil.which("unshare") and subprocess.run([*alone, "true"], capture_output=True).returncode == 0
+    return [*alone, *command] if can_be_alone else command

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -79,6 +80,11 @@ class Loop:
     async def ask(self, event: str, *arguments: Any) -> Any:
         [sid] = self.guests
         return await self.events.call(event, arguments, to=sid, timeout=5)
+
+
+def is_connected(loop: Loop, connection: LoopConnection, count: int) -> bool:
+    """For the time of this number."""
+    return loop.connection_count == count and connection.is_connected
 
 
 @asynccontextmanager
@@ -187,11 +193,11 @@ async def test_a_wrong_login_is_told():
 async def test_the_service_connects_again_and_again():
     async with small_loop() as loop, connection_to(loop) as connection, supervise([connection]):
         for count in (1, 2, 3):
-            await until(lambda count=count: loop.connection_count == count and connection.is_connected)
+            await until(partial(is_connected, loop, connection, count))
             await loop.drop_all()
-        await until(lambda: loop.connection_count == 4 and connection.is_connected)
+        await until(partial(is_connected, loop, connection, 4))
         connection.give_up()
-        await until(lambda: loop.connection_count == 5 and connection.is_connected)
+        await until(partial(is_connected, loop, connection, 5))
         connection.is_wanted = False
         await until(lambda: not connection.is_connected and not loop.guests)
         connection.is_wanted = True

@@ -12,7 +12,7 @@ from learning_loop_node.runtime.race import first_of
 async def test_the_first_one_counts_and_the_others_are_cancelled():
     ended = []
 
-    async def endless():
+    async def endless() -> None:
         try:
             await asyncio.Event().wait()
         finally:
@@ -40,7 +40,7 @@ async def test_of_two_that_end_at_once_the_one_given_first_counts():
 async def test_cancelling_ends_all():
     ended = []
 
-    async def endless():
+    async def endless() -> None:
         try:
             await asyncio.Event().wait()
         finally:

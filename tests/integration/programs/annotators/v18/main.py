@@ -6,10 +6,10 @@ from typing import Any
 from uuid import uuid4
 
 import uvicorn
-from learning_loop_node.annotation.annotator_logic import AnnotatorLogic
-from learning_loop_node.annotation.annotator_node import AnnotatorNode
 
 from learning_loop_node import GLOBALS
+from learning_loop_node.annotation.annotator_logic import AnnotatorLogic
+from learning_loop_node.annotation.annotator_node import AnnotatorNode
 from learning_loop_node.data_classes import Point, Shape, ToolOutput, UserInput
 from learning_loop_node.data_classes.annotation_data import SegmentationAnnotation
 from learning_loop_node.enums import AnnotationEventType
