@@ -16,6 +16,7 @@ PAGES = (
     "converter",
     "trainings",
     "trainer",
+    "annotator",
     "people",
     "operations",
     "moving",

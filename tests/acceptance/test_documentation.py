@@ -21,18 +21,19 @@ pytestmark = [*NEEDS, pytest.mark.timeout(300)]
 
 MARK = "<!-- test: "
 BLOCK = re.compile(rf"^{MARK}(\w+) ?([\w.]*) -->\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-CONVERTER_PORT, TRAINER_PORT, OWN_TRAINER_PORT = "5006", "5007", "5008"
+CONVERTER_PORT, TRAINER_PORT, OWN_TRAINER_PORT, TOOL_PORT = "5006", "5007", "5008", "5009"
 CHECKOUT = "$CHECKOUT"
-AFTER_A_MOMENT = {"converted": "float16", "problems": "1.1"}
+AFTER_A_MOMENT = {"converted": "float16", "problems": "1.1", "tools": "circles"}
 """What an output comes to show."""
 
+CIRCLE = '<circle cx="{}" cy="{}" r="{}" fill="none" stroke="red"/>'
 MODEL = r"model {} \([0-9a-f-]{{36}}\)"
 
 
 @pytest.fixture
 async def reader(tmp_path: Path) -> AsyncIterator[Reader]:
     (tmp_path / "image.jpg").write_bytes(jpeg(320, 240))
-    printed = (LOOP_PORT, NODE_PORT, CONVERTER_PORT, TRAINER_PORT, OWN_TRAINER_PORT)
+    printed = (LOOP_PORT, NODE_PORT, CONVERTER_PORT, TRAINER_PORT, OWN_TRAINER_PORT, TOOL_PORT)
     instead = dict(zip(printed, map(str, free_ports(len(printed))), strict=True)) | {CHECKOUT: str(ROOT)}
     async with AsyncExitStack() as running:
         yield Reader(tmp_path, instead, running)
@@ -85,7 +86,11 @@ async def test_every_example_works_as_printed(reader: Reader):
     assert "of the set test, and no model was deployed" in outputs["rule"]
     assert "training 5 is finished; model 4.0 (usual_places)" in outputs["own_training"]
     assert "is usually at" in outputs["own_training"]
-    assert await reader.end() == {"usual_places": 0, "trainer": 0, "converter": 0, "node": 0, "loop": 0}
+    pressed, released = map(json.loads, outputs["circle"].splitlines())
+    assert (pressed["svg"], pressed["annotations"]) == (CIRCLE.format(160, 120, 0), [])
+    assert (released["svg"], len(released["annotations"])) == (CIRCLE.format(160, 120, 40), 1)
+    assert outputs["second_circle"].splitlines() == [CIRCLE.format(60, 50, 10), *["tool circles 24"] * 2]
+    assert await reader.end() == {"circles": 0, "usual_places": 0, "trainer": 0, "converter": 0, "node": 0, "loop": 0}
 
 
 def test_every_marked_block_is_found():
