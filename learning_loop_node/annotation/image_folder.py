@@ -72,7 +72,9 @@ class ImageFolder:
         key, file = _key(context, image_id), self.file(context, image_id)
         async with self.using(context, image_id), self._locks.setdefault(key, asyncio.Lock()):
             try:
-                if not await io_bound(_has_content if key in self._checked else _is_image, file):
+                # The second look is a single call of the system, for each input: a thread would take longer than it.
+                is_there = _has_content(file) if key in self._checked else await io_bound(_is_image, file)
+                if not is_there:
                     await self._download(key, context, image_id, file)
                 elif key in self._brought:
                     self._brought.move_to_end(key)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from . import (
     bench_about,
+    bench_annotation,
     bench_batching,
     bench_events,
     bench_loop_listing,
@@ -32,5 +33,6 @@ CASES: dict[str, Callable[[Bench], Awaitable[list[Figure]]]] = {
     "process": bench_process.measure,
     "loop_storing": bench_loop_storing.measure,
     "training_data": bench_training_data.measure,
+    "annotation": bench_annotation.measure,
     "loop_listing": bench_loop_listing.measure,
 }

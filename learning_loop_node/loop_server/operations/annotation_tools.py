@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Depends, Query
@@ -19,6 +20,7 @@ from ..nodes import ConnectedNode, NodeKind
 from ..storage import images, labelling, projects
 from ..storage.tables import CategoryRow
 from ..tool_inputs import Ground, Person, tool_named
+from ..until_changed import UntilChanged
 from ..wire.annotation_tools import (
     AnnotationTools,
     LoggedOut,
@@ -85,6 +87,7 @@ class AnnotationToolOperations:
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._inputs = loop.tool_inputs
+        self._categories: UntilChanged[Mapping[str, CategoryRow]] = UntilChanged(loop.changes)
 
     async def list(self, request: Request) -> AnnotationTools:
         """Tools of nodes that work for an organization in which one may look at projects."""
@@ -161,11 +164,9 @@ class AnnotationToolOperations:
     async def _ask(
         self, person: Person, organization: str, project: str, image_id: str, tool_id: str, given: ToolInput
     ) -> ToolAnswer:
-        async with self._loop.database.reading() as session:
-            row = await projects.project_named(session, organization, project)
-            if await images.image_of(session, row.id, image_id) is None:
-                raise no_such_image(organization, project, image_id)
-            known = {entry.id: entry for entry in await projects.categories_of(session, row)}
+        known = await self._categories.get(
+            (organization, project, image_id), lambda: self._look_at(organization, project, image_id)
+        )
         category = labelling.category_in(known, given.category_id, given.category_name)
         if category is None:
             raise InvalidRequestError("category_id or category_name must say what is annotated")
@@ -174,6 +175,14 @@ class AnnotationToolOperations:
         ground = Ground(organization=organization, project=project, image_id=image_id, category_id=category.id)
         svg = await self._inputs.ask(tool, person, ground, _data_of(ground, category, given))
         return ToolAnswer(svg=svg, annotations=self._inputs.take_stored(person))
+
+    async def _look_at(self, organization: str, project: str, image_id: str) -> Mapping[str, CategoryRow]:
+        """The categories by which something can be drawn in an image; `NotFoundError` if there is no such image."""
+        async with self._loop.database.reading() as session:
+            row = await projects.project_named(session, organization, project)
+            if await images.image_of(session, row.id, image_id) is None:
+                raise no_such_image(organization, project, image_id)
+            return {entry.id: entry for entry in await projects.categories_of(session, row)}
 
     def _tool(self, organization: str, project: str, tool_id: str) -> ConnectedNode:
         """A tool that may work here: whoever connects says what they are called, but not what they may."""
