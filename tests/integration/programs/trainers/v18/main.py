@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 
 import uvicorn
-from learning_loop_node.trainer.executor import Executor
-from learning_loop_node.trainer.trainer_logic import TrainerLogic
 
 from learning_loop_node import GLOBALS, TrainerNode
 from learning_loop_node.data_classes import (
@@ -17,6 +15,8 @@ from learning_loop_node.data_classes import (
     PretrainedModel,
     TrainingStateData,
 )
+from learning_loop_node.trainer.executor import Executor
+from learning_loop_node.trainer.trainer_logic import TrainerLogic
 
 PROGRAM = Path(__file__).parents[1] / "train.py"
 

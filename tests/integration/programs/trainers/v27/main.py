@@ -5,10 +5,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from learning_loop_node.trainer.executor import Executor
-from learning_loop_node.trainer.metrics import confusion_matrix_from_counts, macro_f1
-from learning_loop_node.trainer.trainer_logic import TrainerLogic
-
 from learning_loop_node import TrainerNode
 from learning_loop_node.data_classes import (
     Detections,
@@ -18,6 +14,9 @@ from learning_loop_node.data_classes import (
 )
 from learning_loop_node.detector.postprocess import Prediction, to_detections
 from learning_loop_node.helpers.entrypoint import node_parser, run_node
+from learning_loop_node.trainer.executor import Executor
+from learning_loop_node.trainer.metrics import confusion_matrix_from_counts, macro_f1
+from learning_loop_node.trainer.trainer_logic import TrainerLogic
 
 PROGRAM = Path(__file__).parents[1] / "train.py"
 
