@@ -66,12 +66,6 @@ class AnnotatorNode(Node):
             idle_s=limits.idle_s,
             is_busy=self._turns.is_busy,
         )
-        self._images = ImageFolder(
-            self.settings.node.data_folder,
-            self.settings.node.data_folder / "annotation_images.json",
-            self._fetch_image,
-            max_images=limits.max_images,
-        )
         self._status_report = Periodic(
             "status report",
             self._report_status,
@@ -87,7 +81,8 @@ class AnnotatorNode(Node):
         """What the tool remembers of this person."""
         history = self.histories.of(frontend_id)
         for other in self.histories.surplus():
-            self._forget(other)
+            if other != frontend_id:
+                self._forget(other)
         return history
 
     def reset_history(self, frontend_id: str) -> None:
@@ -140,6 +135,12 @@ class AnnotatorNode(Node):
     @cached_property
     def status(self) -> AnnotationNodeStatus:
         return AnnotationNodeStatus(id=self.uuid, name=self.name, capabilities=["segmentation"])
+
+    @cached_property
+    def _images(self) -> ImageFolder:
+        folder, limits = self.settings.node.data_folder, self.settings.annotator
+        index = folder / f"annotation_images__{self.uuid}.json"  # several nodes may have one folder
+        return ImageFolder(folder, index, self._fetch_image, max_images=limits.max_images)
 
     def loop_operations(self) -> Iterable[Operation[Any, Any]]:
         return (*super().loop_operations(), *annotator_operations(self))
