@@ -628,8 +628,8 @@ async def test_the_process_ends_after_a_training_or_when_idle_if_that_is_wanted(
     async with running_node(logic, loop) as node:
         node.check_idle_timeout()
         await logic.begin_training("zauberzeug", "demo", CONFIG)
-        await until(lambda: not logic.training_active)
-        assert node.ends == 1
+        await until(lambda: node.ends == 1)
+        assert not logic.training_active
         node.check_idle_timeout()
         assert node.ends == 1
         logic.clock = ManualClock(now=logic.clock.now() + 101)

@@ -406,4 +406,4 @@ async def test_a_refusal_reaches_a_client_that_is_still_sending(loop: RunningLoo
 
 def without_id(annotation: dict[str, Any]) -> dict[str, Any]:
     """What a node said, without what the loop adds."""
-    return {key: value for key, value in annotation.items() if key not in ("id", "version", "properties")}
+    return {key: value for key, value in annotation.items() if key not in ("id", "version", "properties", "origin")}
