@@ -129,7 +129,7 @@ async def test_the_names_of_the_first_release(loop: RunningLoop):
 async def test_only_a_name_is_an_empty_project(loop: RunningLoop):
     made = await loop.json("POST", GENERATOR, json={"project_name": "pytest"})
     assert (made["image_ids"], made["models"], made["categories"]) == ([], [], [])
-    empty = {"charts": [{"data": []}], "trainings": [], "next": None}
+    empty: dict[str, Any] = {"charts": [{"data": []}], "trainings": [], "next": None}
     assert await loop.json("GET", f"{P}/trainings") == empty
 
 
