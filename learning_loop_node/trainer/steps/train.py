@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import signal
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import (
@@ -48,7 +50,7 @@ async def _wait_for_end(logic: TrainerLogic) -> None:
     if logic._stop_requested or logic.executor.was_stopped or not status:
         return
     error = await _error_of(logic, status)
-    if not logic._can_resume() and await _has_model(logic):
+    if not logic._can_resume() and await has_model(logic):
         logger.error("%s; the model that it has made is used", error)
         return
     raise error
@@ -97,11 +99,17 @@ def _error_named(text: str) -> NodeError:
     return InsufficientMemoryError(text) if "out of memory" in text.lower() else ChildFailedError(text)
 
 
-async def _has_model(logic: TrainerLogic) -> bool:
+async def has_model(logic: TrainerLogic) -> bool:
+    """Whether all the files are there that the logic names; it may name them without having looked."""
     try:
-        return bool(files_by_format(await logic._get_latest_model_files(), logic.model_format))
+        files = files_by_format(await logic._get_latest_model_files(), logic.model_format)
     except Exception:  # there is none, in whatever way the user's code finds that out
         return False
+    return await io_bound(_are_there, [Path(path) for paths in files.values() for path in paths])
+
+
+def _are_there(files: Iterable[Path]) -> bool:
+    return all(file.is_file() and file.stat().st_size > 0 for file in files)
 
 
 def _name_of(number: int) -> str:

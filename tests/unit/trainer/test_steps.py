@@ -13,6 +13,7 @@ from learning_loop_node.trainer.hyperparameters import check_hyperparameters
 from learning_loop_node.trainer.steps import prepare, upload_model
 from learning_loop_node.trainer.steps.detect import _with_empty_ones
 from learning_loop_node.trainer.steps.download_model import has_base_model
+from learning_loop_node.trainer.steps.train import has_model
 
 FACE, EYE = Category(id="f", name="face"), Category(id="e", name="eye")
 
@@ -115,3 +116,23 @@ def test_an_image_in_which_nothing_was_found_is_told_too():
     told = _with_empty_ones(found, ["/x/a.jpg", "/x/b.jpg", "/x/c.jpg"])
     assert [entry.image_id for entry in told] == ["a", "c", "b"]
     assert _with_empty_ones([], []) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        pytest.param(None, False, id="named without having looked"),
+        pytest.param(b"", False, id="empty"),
+        pytest.param(b"weights", True, id="there"),
+    ],
+)
+async def test_a_model_is_one_whose_files_are_there(tmp_path: Path, content: bytes | None, expected: bool):
+    class Naming:
+        model_format = "mocked"
+
+        async def _get_latest_model_files(self) -> dict[str, list[str]]:
+            return {"mocked": [str(tmp_path / "weights.bin")]}
+
+    if content is not None:
+        (tmp_path / "weights.bin").write_bytes(content)
+    assert await has_model(Naming()) is expected  # type: ignore[arg-type]
