@@ -240,7 +240,7 @@ def _about_comparison(found: Comparison) -> str:
     text += _about_limit(images.is_limited)
     if found.best is not None:
         return f"{text}: {found.best} is best"
-    return f"{text}: no difference in macro F1" if images.compared else f"{text}: nothing to compare"
+    return f"{text}: none is better than all others in macro F1" if images.compared else f"{text}: nothing to compare"
 
 
 def _about_limit(is_limited: bool) -> str:

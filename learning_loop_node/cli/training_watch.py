@@ -75,7 +75,7 @@ async def _tell_result(loop: LoopClient, entry: TrainingEntry) -> None:
         stdout().print(decision, soft_wrap=True)
         return
     target = await loop.deployment.target()
-    if target is not None:
+    if target is not None and target.version != version:
         former, score = (await loop.evaluations.compare([target.version, version])).models
         beside = f", the deployed {target.version} {share_text(former.macro_f1)}"
     else:
@@ -83,7 +83,9 @@ async def _tell_result(loop: LoopClient, entry: TrainingEntry) -> None:
     if count := score.images.compared:
         text = f"macro F1 on {count} test image{'' if count == 1 else 's'}: {share_text(score.macro_f1)}{beside}"
         stdout().print(text, soft_wrap=True)
-    stdout().print(f"`learning-loop models deploy {version}` lets detectors run it", soft_wrap=True)
+    is_deployed = target is not None and target.version == version
+    text = "it is deployed" if is_deployed else f"`learning-loop models deploy {version}` lets detectors run it"
+    stdout().print(text, soft_wrap=True)
 
 
 async def _tell_failure(loop: LoopClient, entry: TrainingEntry) -> None:

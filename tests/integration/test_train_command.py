@@ -73,6 +73,11 @@ async def test_a_training_is_watched_to_its_model(loop: RunningLoop, trainer: Sc
     assert "epoch 1: macro F1 0.750, face 0.750" in told
     assert any(line.startswith("training at Trainer 1") for line in told)
 
+    await run("models", "deploy", "1.0")
+    again = await run("trainings", "watch", 1)
+    assert again.exit_code == ExitStatus.OK, again.output
+    assert again.stdout.splitlines()[1:] == ["macro F1 on 2 test images: 1.000", "it is deployed"]
+
 
 async def test_what_goes_wrong_is_told_with_the_log(loop: RunningLoop, trainer: ScriptedTrainer):
     watching = asyncio.create_task(run("train", "--variant", "small"))
