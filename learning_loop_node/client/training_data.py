@@ -238,7 +238,7 @@ class TrainingData:
                 await self._receive_body(answer, part, threads)
             await threads.run(part.finish, checks_pixels=self._checks_pixels)
         except BaseException:
-            await io_bound(part.discard)
+            part.discard()  # at once: to wait here could be cancelled, too, before a thread has begun with it
             raise
 
     async def _receive_body(self, answer: aiohttp.ClientResponse, part: _Part, threads: OwnThreads) -> None:
