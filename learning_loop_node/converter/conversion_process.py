@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from ..data_classes import ModelInformation
-from ..errors import ConversionRefusedError
+from ..errors import ChildRaisedError, ConversionRefusedError
+from ..runtime.raised import sentence_of
 
 
-def convert(logic: Any, model: ModelInformation, folder: str) -> dict[str, Any]:
+def conversion(logic: Any, model: ModelInformation, folder: str) -> dict[str, Any]:
     """Let the user's logic convert a model into this folder: the names of its files, or why they are refused."""
     place = Path(folder)
-    returned = _awaited(logic.convert(model, place))
+    returned = _ask(logic, "convert", model, place)
     try:
         files = checked_files(returned, place)
     except ConversionRefusedError as error:
         return {"refused": str(error)}
-    check = getattr(logic, "check", None)
-    if check is not None:
-        _awaited(check(model, files))
+    if getattr(logic, "check", None) is not None:
+        _ask(logic, "check", model, files)
     return {"files": [file.name for file in files]}
 
 
@@ -64,6 +64,16 @@ def _files_of(returned: Any, folder: Path) -> list[Path]:
 def _plain(path: Path) -> Path:
     """Without `..`; links stay links."""
     return Path(os.path.normpath(path))
+
+
+def _ask(logic: Any, hook: str, *arguments: Any) -> Any:
+    """What a hook of the user returns; `ChildRaisedError` says which one raised what, and where."""
+    try:
+        return _awaited(getattr(logic, hook)(*arguments))
+    except MemoryError:
+        raise
+    except BaseException as error:  # a hook may end the process, too
+        raise ChildRaisedError(f"{hook} of {type(logic).__name__} raised {sentence_of(error)}") from error
 
 
 def _awaited(value: Any) -> Any:

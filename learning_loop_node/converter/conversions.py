@@ -31,7 +31,7 @@ from ..runtime.periodic import Periodic
 from ..runtime.threads import io_bound
 from ..runtime.trouble import Trouble
 from ..settings import ConverterSettings
-from .conversion_process import convert
+from .conversion_process import conversion
 from .converter_logic import identity_of
 from .model_json import complete_model_json, says_categories, source_model
 from .models_at_loop import Models
@@ -67,7 +67,7 @@ async def convert_isolated(
     logic: Any, model: ModelInformation, folder: Path, process_folder: Path, limits: Limits
 ) -> list[str]:
     """The names of the files that the logic makes in this folder, in a process of its own."""
-    answer = await call_isolated(convert, logic, model, str(folder), folder=process_folder, limits=limits)
+    answer = await call_isolated(conversion, logic, model, str(folder), folder=process_folder, limits=limits)
     if "refused" in answer:
         raise ConversionRefusedError(answer["refused"])
     return list(answer["files"])
@@ -285,7 +285,7 @@ class Conversions:
     async def _fail(self, wanted: Wanted, error: NodeError) -> None:
         logger.error("%s failed: %s", wanted, error)
         self.failed_count += 1
-        text = str(error)
+        text = " ".join(str(error).split())  # the first line says all that a list can show
         if isinstance(error, ChildFailedError) and error.log_tail:
             text = f"{text[: LONGEST_ERROR // 2]}\nits log ended with:\n{error.log_tail}"
         if len(text) > LONGEST_ERROR:

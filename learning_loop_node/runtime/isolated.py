@@ -67,6 +67,7 @@ async def call_isolated(function: Callable[..., Any], *arguments: Any, folder: P
 
     In the folder lie then what was asked, what was answered, and `log.txt` with what was printed. Raises
     `NotPicklableError`, or one of the errors below `ChildFailedError`, with the last lines of the log as `log_tail`.
+    A function that calls what users wrote may raise `ChildRaisedError` from what that raised: then this is its text.
     """
     payload = pickled((function, arguments))
     call = pickle.dumps(
@@ -173,7 +174,8 @@ def _error_of(status: int, answer: dict[str, Any] | None, command: Command, limi
             command,
         )
     if answer is not None:
-        return _failure(ChildRaisedError, f"{answer.get('stage')} {said}", command)
+        stage = answer.get("stage")
+        return _failure(ChildRaisedError, f"{stage} {said}" if stage else said, command, is_named=not stage)
     if status == -signal.SIGKILL:
         text = (
             "was killed from outside, most likely by the kernel for want of memory; give the machine more, or use less"
@@ -185,8 +187,9 @@ def _error_of(status: int, answer: dict[str, Any] | None, command: Command, limi
     return _failure(ChildFailedError, text, command)
 
 
-def _failure(cls: type[ChildFailedError], text: str, command: Command) -> ChildFailedError:
-    error = cls(f"{command.name} {text}")
+def _failure(cls: type[ChildFailedError], text: str, command: Command, *, is_named: bool = False) -> ChildFailedError:
+    """The error, with the name of the function before the text unless it names what failed itself."""
+    error = cls(text if is_named else f"{command.name} {text}")
     error.log_tail = command.log_tail(TAIL_LINES)
     return error
 

@@ -11,13 +11,14 @@ import runpy
 import signal
 import sys
 import threading
-import traceback
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ..errors import ChildRaisedError
 from .isolated import ANSWER, CALL
+from .raised import print_raised, sentence_of
 
 UNGUARDED = (
     "while the program was loaded in the new process; let it start its node below `if __name__ == '__main__':` only"
@@ -55,11 +56,13 @@ def _answer(call: dict[str, Any]) -> dict[str, Any]:
 
 def _failure(stage: str, error: BaseException) -> dict[str, Any]:
     _limit_memory(0)  # there must be enough left to tell of it
+    if isinstance(error, ChildRaisedError) and error.__cause__ is not None:  # it is said who raised it
+        print_raised(error.__cause__)
+        return {"text": str(error), "is_memory": False}
     is_memory = isinstance(error, MemoryError)
     if not is_memory:
-        traceback.print_exception(error)
-    text = traceback.format_exception_only(error)[-1].strip()
-    return {"stage": stage, "text": text, "is_memory": is_memory}
+        print_raised(error)
+    return {"stage": stage, "text": sentence_of(error), "is_memory": is_memory}
 
 
 def _end_with_parent() -> None:

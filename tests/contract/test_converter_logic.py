@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,13 @@ class Checks(Returns):
         raise ValueError(f"{model.version} {[file.name for file in files]}")
 
 
+class Fails(Returns):
+    """Raises, `async`, what takes several lines to say."""
+
+    async def convert(self, model: ModelInformation, folder: Path) -> Any:
+        raise RuntimeError("no such\nlayer")
+
+
 class Bare:
     """Inherits nothing."""
 
@@ -112,6 +120,22 @@ async def test_what_is_refused(logic: Any, text: str, tmp_path: Path):
 async def test_what_the_check_gets_and_raises(tmp_path: Path):
     with pytest.raises(ChildRaisedError, match=r"ValueError: 1.0 \['one.txt'\]"):
         await run(Checks(["one.txt"]), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("logic", "hook"),
+    [
+        pytest.param(Checks(["one.txt"]), "check of Checks", id="check"),
+        pytest.param(Fails(None), "convert of Fails", id="async convert"),
+    ],
+)
+async def test_what_raised_is_named_with_hook_and_line(logic: Any, hook: str, tmp_path: Path):
+    with pytest.raises(ChildRaisedError) as caught:
+        await run(logic, tmp_path)
+    text, said = str(caught.value), caught.value.log_tail.splitlines()
+    [line] = re.findall(rf"^{hook} raised \w+Error: .* \(test_converter_logic.py, line (\d+)\)$", text)
+    assert said[0] == "Traceback (most recent call last):"
+    assert f'"{__file__}", line {line}, in {hook.split()[0]}' in said[1]  # nothing of ours stands before it
 
 
 async def test_the_mock(tmp_path: Path):

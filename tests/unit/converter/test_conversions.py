@@ -98,6 +98,15 @@ async def test_what_failed_is_shown_and_not_tried_again(tmp_path: Path):
     assert conversions.failures == {"model 1.0 of zauberzeug/demo to format_b": problem.error}
 
 
+async def test_the_first_line_says_it_all(tmp_path: Path):
+    models = ModelsInMemory()
+    models.add("a")
+    error = InvalidRequestError("model.json cannot be read:\n  labels: not a list")
+    conversions, _ = make(models, tmp_path, error=error)
+    await conversions.look()
+    assert models.problems["a"].error == "model.json cannot be read: labels: not a list"
+
+
 async def test_a_long_log_keeps_the_beginning_and_the_end(tmp_path: Path):
     models = ModelsInMemory()
     models.add("a")
