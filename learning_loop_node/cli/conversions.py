@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -38,6 +39,8 @@ def show_problems(
         print_json([{"id": entry.id, "version": entry.version} | asdict(problem) for entry, problem in found])
         return
     place = f"{settings.organization}/{settings.project}"
+    given = {"--project": settings.project, "--organization": organization, "--host": host, "--username": username}
+    options = " ".join(f"{name} {shlex.quote(value)}" for name, value in given.items() if value)
     for entry, problem in found:
         since = (problem.changed or "")[:19].replace("T", " ")
         tries = f"{problem.attempts} {'try' if problem.attempts == 1 else 'tries'}"
@@ -45,7 +48,10 @@ def show_problems(
         stdout().print(f"model {entry.version or entry.id} has no {problem.format}: {who}, {tries}, {since}")
         for line in (problem.error or "no reason is known").splitlines():
             stdout().print(f"    {line}")
-        stdout().print(f"    learning-loop models retry {entry.version or entry.id} --format {problem.format}")
+        remedy = (
+            f"learning-loop models retry {entry.version or entry.id} --format {shlex.quote(problem.format)} {options}"
+        )
+        stdout().print(f"    {remedy}".rstrip(), soft_wrap=True)
     if not found:
         stdout().print(f"no converter has failed in {place}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -61,6 +62,19 @@ async def test_what_cannot_be_tried_again(loop: RunningLoop, arguments: list[str
     await model_in(loop)
     refused = await models("retry", *arguments)
     assert (refused.exit_code, said in refused.stderr) == (ExitStatus.REFUSED, True), refused.stderr
+
+
+async def test_the_remedy_is_for_the_place_that_was_asked_for(loop: RunningLoop, monkeypatch: pytest.MonkeyPatch):
+    model = await model_in(loop)
+    await put(loop, model, report("running", "one"))
+    await put(loop, model, report("failed", "one", error="no such layer", code="child_raised"))
+    for name, option in (("PROJECT", "demo"), ("ORGANIZATION", "zauberzeug"), ("HOST", loop.host)):
+        monkeypatch.delenv(f"LOOP_{name}")
+        given = ["--project", "demo", "--organization", "zauberzeug", "--host", loop.host]
+        *_, remedy = (await models("problems", *given)).stdout.splitlines()
+        assert f"--{name.lower()} {option}" in remedy
+    asked = await models(*shlex.split(remedy)[2:])
+    assert asked.stdout == "model 1.0 waits for a converter to format_b\n"
 
 
 async def models(*arguments: str) -> Result:
