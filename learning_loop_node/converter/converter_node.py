@@ -115,6 +115,8 @@ class ConverterNode(Node):
             "name": self.name,
             "state": self._state.value,
             "uptime": self.uptime_s,
+            "source_format": self.converter_logic.source_format,
+            "target_format": self.converter_logic.target_format,
             "errors": self.conversions.failures | ({"loop": problem} if problem else {}),
         }
         with suppress(LoopUnreachableError):  # it was lost meanwhile; its service makes a new one
