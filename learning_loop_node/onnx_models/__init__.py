@@ -1,0 +1,1 @@
+"""Models in ONNX files: which ones we open, what their outputs mean, and running them (extra `[onnx]`)."""
