@@ -110,8 +110,8 @@ async def _run(images: Path | None, count: int | None, output: Path, stay: bool,
             await io_bound(draw_contact_sheet, ending.sightings, _title(ending, images is None), sheet)
         _tell(play, ending, sheet, stay, as_json)
         if not ending.verdict.adds_up:
-            for command in (play.stage.loop, play.stage.node):
-                complaints.print(f"{command.name} said at last:\n{command.log_tail()}", style="red", soft_wrap=True)
+            for program in play.stage.programs:
+                complaints.print(f"{program.name} said at last:\n{program.log_tail()}", style="red", soft_wrap=True)
         if stay:
             await _stay(play, await io_bound(_save_one, ending, output))  # being interrupted is the way to end this
     if stay:
@@ -147,7 +147,7 @@ def _tell(play: Play, ending: Ending, sheet: Path, stay: bool, as_json: bool) ->
     from ..demo.report import as_json as json_of
     from ..demo.report import print_places, print_verdict, table_of
 
-    urls = {"loop": play.stage.loop_url + "/api/docs", "node": play.stage.node_url + "/docs"}
+    urls = {"loop": play.stage.loop.url + "/api/docs", "node": play.node.url + "/docs"}
     places: dict[str, object] = {"contact_sheet": sheet}
     if as_json:
         print_json(json_of(ending.sightings, ending.verdict, places | urls))
@@ -176,18 +176,18 @@ def _save_one(ending: Ending, folder: Path) -> Path:
 async def _stay(play: Play, photograph: Path) -> None:
     """Show what can be tried, and wait for Ctrl-C."""
     stage = play.stage
-    project = f"{stage.loop_url}/api/{stage.context.organization}/projects/{stage.context.project}"
+    project = f"{stage.loop.url}/api/{stage.context.organization}/projects/{stage.context.project}"
     curl, file = r"curl -sw '\n'", shlex.quote(str(photograph))
     put = f"{curl} -X PUT -H 'Content-Type: application/json'"
     for line in (
         f"Loop and node go on running until Ctrl-C. Until then, their data and logs are in {stage.folder}",
         "Try in another terminal:",
-        f"  {curl} -F file=@{file} {stage.node_url}/detect",
-        f"  {_called_as()} detect {stage.node_url} {file}",
-        f"  {curl} {stage.node_url}/status",
+        f"  {curl} -F file=@{file} {play.node.url}/detect",
+        f"  {_called_as()} detect {play.node.url} {file}",
+        f"  {curl} {play.node.url}/status",
         f"  {curl} '{project}/data'",
         f'  {put} -d \'{{"version": "1.0"}}\' {project}/deployment/target',
-        f"  {curl} {stage.node_url}/model_version   # 1.0 within 5 s",
+        f"  {curl} {play.node.url}/model_version   # 1.0 within 5 s",
     ):
         stderr().print(line, soft_wrap=True)
     with suppress(asyncio.CancelledError):

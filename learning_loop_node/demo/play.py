@@ -24,7 +24,7 @@ from .conveyor import Conveyor, Phase, Send
 from .models import CATEGORIES, COARSE, FINE, MODEL_FORMAT, DemoModel, pack
 from .photographs import Photograph
 from .sighting import Sighting
-from .stage import Stage
+from .stage import Stage, check_running
 from .verdict import Facts, Stored, Verdict, judge
 
 CONTEXT = Context(organization="demo", project="faces")
@@ -56,6 +56,7 @@ class Play:
 
     def __init__(self, stage: Stage, loop: LoopClient, audience: Audience, clock: Clock) -> None:
         self.stage = stage
+        self.node = stage.add_node("the detector node", "learning_loop_node.demo.photo_detector")
         self._loop = loop
         self._audience = audience
         self._clock = clock
@@ -69,8 +70,8 @@ class Play:
         await self._loop.projects.create(CONTEXT, Category.from_list(CATEGORIES))
         await self._deploy(COARSE)
         say("starting the detector node")
-        await self.stage.start(self.stage.node)
-        url = self.stage.node_url
+        await self.stage.start(self.node)
+        url = self.node.url
         async with DetectorClient(url) as rest, DetectorClient(url, transport=Transport.SOCKETIO) as events:
             conveyor = await self._send(photographs, {Transport.REST: rest, Transport.SOCKETIO: events})
             say("waiting until the outbox is empty")
@@ -110,7 +111,7 @@ class Play:
         self._loop_exit_status = await stage.loop.stop()
         await conveyor.finish(Phase.LOOP_AWAY)
         say("starting the loop again")
-        await stage.launch(stage.loop)
+        await stage.loop.start()
         await conveyor.finish(Phase.LOOP_BACK)
         await stage.until_ready(stage.loop)
 
@@ -144,14 +145,13 @@ class Play:
     ) -> dict[str, Any]:
         deadline = self._clock.now() + limit_s
         while True:
-            self.stage.check_running(self.stage.loop, self.stage.node)
+            check_running(*self.stage.programs)
             status = await node.status()
             if is_done(status):
                 return status
             if self._clock.now() > deadline:
                 raise ChildFailedError(
-                    f"{complaint} within {limit_s:.0f} s; it says {status}, its log ends with\n"
-                    + self.stage.node.log_tail()
+                    f"{complaint} within {limit_s:.0f} s; it says {status}, its log ends with\n" + self.node.log_tail()
                 )
             await self._clock.sleep(LOOK_EVERY_S)
 

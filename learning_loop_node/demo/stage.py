@@ -1,10 +1,11 @@
-"""The two programs of the demo: the loop and a detector node, each a process of its own on a free port."""
+"""The programs of a demo: a loop and its nodes, each a process of its own on a free port."""
 
 from __future__ import annotations
 
 import socket
 import sys
-from contextlib import AsyncExitStack, ExitStack, suppress
+from collections.abc import Collection, Sequence
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -22,8 +23,33 @@ LOOK_EVERY_S = 0.1
 SHUTDOWN_GRACE_S = 15.0
 
 
+class Program(Command):
+    """A program that serves at `url`; it says at `ready_path` whether it can do its work."""
+
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        arguments: Sequence[str],
+        *,
+        port: int,
+        log_file: Path,
+        environment: dict[str, str],
+        ready_path: str = "/readyz",
+    ) -> None:
+        self.port = port
+        self.url = f"http://{LOOPBACK}:{port}"
+        self.ready_url = self.url + ready_path
+        super().__init__(
+            name,
+            [sys.executable, "-u", "-m", module, *arguments, f"--host={LOOPBACK}", f"--port={port}"],
+            log_file=log_file,
+            environment=environment,
+        )
+
+
 class Stage:
-    """Starts the programs and stops them again when the block is left, whatever happens.
+    """Starts programs and stops them again when the block is left, whatever happens: the nodes first, then the loop.
 
     Everything they write lies in `folder`.
     """
@@ -33,30 +59,18 @@ class Stage:
         self.context = context
         self._clock = clock or SystemClock()
         self._closing = AsyncExitStack()
-        loop_port, node_port = free_ports(2)
-        self.loop_url = f"http://{LOOPBACK}:{loop_port}"
-        self.node_url = f"http://{LOOPBACK}:{node_port}"
-        self.loop_settings = LoopSettings(
-            host=f"{LOOPBACK}:{loop_port}", organization=context.organization, project=context.project
-        )
-        python = [sys.executable, "-u", "-m"]
-        data = str(folder / "loop")
-        self.loop = Command(
+        port = free_port()
+        self.loop = Program(
             "the loop",
-            [*python, *f"learning_loop_node serve --open --host={LOOPBACK} --port={loop_port}".split(), "--data", data],
+            "learning_loop_node",
+            ["serve", "--open", "--data", str(folder / "loop")],
+            port=port,
             log_file=folder / "loop.log",
             environment=environment_for_child(),
         )
-        self.node = Command(
-            "the detector node",
-            [*python, "learning_loop_node.demo.photo_detector", f"--host={LOOPBACK}", f"--port={node_port}"],
-            log_file=folder / "node.log",
-            environment=environment_for_child(
-                DATA_FOLDER=str(folder / "node"),
-                LOOP_HOST=self.loop_settings.host,
-                LOOP_ORGANIZATION=context.organization,
-                LOOP_PROJECT=context.project,
-            ),
+        self.nodes: list[Program] = []
+        self.loop_settings = LoopSettings(
+            host=f"{LOOPBACK}:{port}", organization=context.organization, project=context.project
         )
 
     async def __aenter__(self) -> Stage:
@@ -64,7 +78,6 @@ class Stage:
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
         )
         self._closing.push_async_callback(self.loop.stop, SHUTDOWN_GRACE_S)
-        self._closing.push_async_callback(self.node.stop, SHUTDOWN_GRACE_S)
         return self
 
     async def __aexit__(
@@ -72,52 +85,82 @@ class Stage:
     ) -> None:
         await self._closing.aclose()
 
-    async def start(self, command: Command) -> None:
-        """Start one of the two and wait until it can do its work. `ChildFailedError` shows what it printed."""
-        await self.launch(command)
-        await self.until_ready(command)
+    def add_node(
+        self, name: str, module: str, arguments: Sequence[str] = (), *, ready_path: str = "/readyz", **variables: str
+    ) -> Program:
+        """A node of the loop, not yet started: what `python -m module arguments` does.
 
-    async def launch(self, command: Command) -> None:
-        """Start one of the two."""
-        (self.folder / "node").mkdir(parents=True, exist_ok=True)
-        await command.start()
+        Its data lie in a folder beside those of the loop, and `variables` are added to its environment.
+        """
+        key = name.removeprefix("the ").replace(" ", "_")
+        data = self.folder / key
+        data.mkdir(parents=True, exist_ok=True)
+        node = Program(
+            name,
+            module,
+            arguments,
+            port=free_port(besides={program.port for program in self.programs}),
+            log_file=self.folder / f"{key}.log",
+            environment=environment_for_child(
+                DATA_FOLDER=str(data),
+                LOOP_HOST=self.loop_settings.host,
+                LOOP_ORGANIZATION=self.context.organization,
+                LOOP_PROJECT=self.context.project,
+                **variables,
+            ),
+            ready_path=ready_path,
+        )
+        self.nodes.append(node)
+        self._closing.push_async_callback(node.stop, SHUTDOWN_GRACE_S)
+        return node
 
-    async def until_ready(self, command: Command) -> None:
+    @property
+    def programs(self) -> list[Program]:
+        return [self.loop, *self.nodes]
+
+    async def start(self, program: Program) -> None:
+        """Start a program and wait until it can do its work. `ChildFailedError` shows what it printed."""
+        await program.start()
+        await self.until_ready(program)
+
+    async def until_ready(self, program: Program) -> None:
         """Wait until a program that was started says that it is ready."""
-        url = (self.loop_url if command is self.loop else self.node_url) + "/readyz"
         deadline = self._clock.now() + READY_S
         said = "nothing"
         while self._clock.now() < deadline:
-            self.check_running(command)
+            check_running(program)
             with suppress(aiohttp.ClientError, TimeoutError):
-                async with self._session.get(url) as answer:
+                async with self._session.get(program.ready_url) as answer:
                     said = await answer.text()
                     if answer.status == 200:
                         return
             await self._clock.sleep(LOOK_EVERY_S)
         raise ChildFailedError(
-            f"{command.name} was not ready after {READY_S:.0f} s, {url} said {said}; {_end_of(command)}"
+            f"{program.name} was not ready after {READY_S:.0f} s, {program.ready_url} said {said}; {_end_of(program)}"
         )
 
-    def check_running(self, *commands: Command) -> None:
-        """`ChildFailedError` with the end of its log if one of them has ended."""
-        for command in commands:
-            if not command.is_running:
-                raise ChildFailedError(f"{command.name} ended with status {command.exit_status}; {_end_of(command)}")
-
     async def until_one_ends(self) -> None:
-        """Raise `ChildFailedError` as soon as one of the two ends."""
+        """Raise `ChildFailedError` as soon as one of the programs ends."""
         while True:
-            self.check_running(self.loop, self.node)
+            check_running(*self.programs)
             await self._clock.sleep(LOOK_EVERY_S)
 
 
-def free_ports(count: int) -> list[int]:
-    """Loopback ports that nobody listens on."""
-    with ExitStack() as stack:
-        listeners = [stack.enter_context(socket.create_server((LOOPBACK, 0))) for _ in range(count)]
-        return [listener.getsockname()[1] for listener in listeners]
+def check_running(*programs: Program) -> None:
+    """`ChildFailedError` with the end of its log if one of them has ended."""
+    for program in programs:
+        if not program.is_running:
+            raise ChildFailedError(f"{program.name} ended with status {program.exit_status}; {_end_of(program)}")
 
 
-def _end_of(command: Command) -> str:
-    return f"the end of {command.log_file}:\n{command.log_tail(30)}"
+def free_port(besides: Collection[int] = ()) -> int:
+    """A loopback port that nobody listens on, and that is promised to nobody."""
+    while True:
+        with socket.create_server((LOOPBACK, 0)) as listener:
+            port = int(listener.getsockname()[1])
+        if port not in besides:
+            return port
+
+
+def _end_of(program: Program) -> str:
+    return f"the end of {program.log_file}:\n{program.log_tail(30)}"
