@@ -25,6 +25,7 @@ from ..runtime.files import make_folder
 from ..runtime.threads import io_bound
 from ..runtime.trouble import Trouble
 from ..settings import GLOBALS
+from .hook_errors import text_of
 from .hyperparameters import check_hyperparameters
 from .io_helpers import EnvironmentVars
 from .steps.clean_up import clear_training
@@ -307,13 +308,23 @@ class TrainerLogicGeneric(ABC):
         except ValueError as error:
             raise UnfitTrainingError(str(error)) from error
         check_hyperparameters(training.hyperparameters)
-        self._check_training(training)
+        self._check(training)
         if not self._environment_vars.keep_old_trainings:
             self._put_old_trainings_away(project_folder)
         make_folder(Path(training.images_folder))
         make_folder(training.training_folder_path)
         self.errors.reset_all()
         self._take_on(training)
+
+    def _check(self, training: Training) -> None:
+        """Ask the logic whether it takes a training; what it raises otherwise is a refusal, too."""
+        try:
+            self._check_training(training)
+        except NodeError:
+            raise
+        except Exception as error:
+            logger.exception("training %s is refused, since it cannot be checked", training.training_number)
+            raise UnfitTrainingError(f"{text_of(error, self)}; the log of the trainer has more") from error
 
     def _init_from_last_training(self) -> None:
         """Load the training that was under way."""
@@ -328,6 +339,8 @@ class TrainerLogicGeneric(ABC):
         self._is_over.clear()
         self._steps.forget_failures()
         self.errors.reset_all()
+        if notice := await io_bound(self.active_training_io.load_notice):
+            self.errors.set(*notice)
         self.training_task = loose_tasks.start(self._training_loop(), name="training")
         try:
             await asyncio.wait([self.training_task])

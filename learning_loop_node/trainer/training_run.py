@@ -21,7 +21,9 @@ from ..errors import (
     StorageFullError,
 )
 from ..runtime.threads import io_bound
-from .steps import KEEPING_A_MODEL, step_at
+from .hook_errors import text_of
+from .steps import KEEPING_A_MODEL, LEAVING_A_MODEL, step_at
+from .steps.upload_model import has_model
 
 if TYPE_CHECKING:
     from .trainer_logic_generic import TrainerLogicGeneric
@@ -43,8 +45,9 @@ class TrainingRun:
     """The steps of one trainer's trainings, one after the other.
 
     A step that fails is tried again after 5, 10, 20 … 300 s. What the loop or the disk keeps it from is tried for
-    ever; what will hardly change, a few times; a `CriticalError`, never. Then the training ends without a result. A
-    model that is finished is not given up because of anything but a `CriticalError`.
+    ever; what will hardly change, a few times; a `CriticalError`, never. Then the training goes on with the best model
+    that it has made so far, or ends without a result. A model that is finished is not given up because of anything but
+    a `CriticalError`.
     """
 
     def __init__(self, logic: TrainerLogicGeneric) -> None:
@@ -94,36 +97,54 @@ class TrainingRun:
             logic.errors.set(error_key, str(error))
             raise
         except Exception as error:
-            self._fail(error_key, error, state_before)
+            await self._fail(error_key, error, state_before, state_after)
         else:
             self._failures.pop(error_key, None)
             logic.errors.reset(error_key)
             logger.info("%s: done, %s", error_key, state_after.value)
             logic._tell_change()
 
-    def _fail(self, error_key: str, error: Exception, state_before: str) -> None:
+    async def _fail(self, error_key: str, error: Exception, state_before: str, state_after: TrainerState) -> None:
         self._failures[error_key] += 1
         count, most = self._failures[error_key], most_tries(error, error_key)
-        text = str(error) or type(error).__name__
-        if most is not None and count >= most:
-            if most > 1:
-                text = f"given up after {count} tries: {text}"
-            logger.error("%s: the training cannot go on: %s", error_key, text, exc_info=_traceback_of(error))
-            self._give_up(error_key, text)
-        else:
+        text = text_of(error, self._logic)
+        if most is None or count < most:
             logger.warning(
                 "%s failed (try %d), trying again: %s", error_key, count, text, exc_info=_traceback_of(error)
             )
             self._logic.errors.set(error_key, text)
             self._enter(state_before)
+            return
+        if most > 1:
+            text = f"given up after {count} tries: {text}"
+        is_model_left = error_key in LEAVING_A_MODEL and await has_model(self._logic)
+        if is_model_left:
+            text = f"the best model so far is used; {text}"
+        logger.error("%s: %s", error_key, text, exc_info=_traceback_of(error))
+        self._logic.errors.set(error_key, text)
+        if is_model_left:
+            await self._go_on(error_key, text, state_after)
+        else:
+            await self._give_up(error_key, text)
 
-    def _give_up(self, error_key: str, text: str) -> None:
+    async def _go_on(self, error_key: str, text: str, state_after: TrainerState) -> None:
+        """Take the step for done; its error is shown until the training is over."""
         logic = self._logic
-        logic.errors.set(error_key, text)
+        self._failures.pop(error_key, None)
+        try:
+            await io_bound(logic.active_training_io.save_notice, error_key, text)
+            logic.training.training_state = state_after
+            await io_bound(logic.last_training_io.save, logic.training)
+        except StorageFullError as error:  # a restart would train again
+            logger.error("%s", error)
+        self._enter(state_after)
+
+    async def _give_up(self, error_key: str, text: str) -> None:
+        logic = self._logic
         self._enter(TrainerState.ReadyForCleanup)
         try:
-            logic.active_training_io.save_failure(error_key, text)
-            logic.last_training_io.save(logic.training)
+            await io_bound(logic.active_training_io.save_failure, error_key, text)
+            await io_bound(logic.last_training_io.save, logic.training)
         except StorageFullError as error:
             logger.error("%s", error)
 

@@ -70,6 +70,7 @@ class ActiveTrainingIO:
         self.dup_path = folder / "detection_uploading_progress.txt"
         self._plan_path = folder / "detection_images.json"
         self._failure_path = folder / "failure.json"
+        self._notice_path = folder / "notice.json"
 
     # --- the model
 
@@ -187,10 +188,14 @@ class ActiveTrainingIO:
         _write(self._failure_path, to_json({"key": error_key, "text": text}))
 
     def load_failure(self) -> tuple[str, str] | None:
-        with suppress(FileNotFoundError, InvalidDataError, KeyError, TypeError):
-            content = from_json(self._failure_path.read_bytes())
-            return str(content["key"]), str(content["text"])
-        return None
+        return _read_error(self._failure_path)
+
+    def save_notice(self, error_key: str, text: str) -> None:
+        """What went wrong in a training that goes on all the same, with the model that it has made."""
+        _write(self._notice_path, to_json({"key": error_key, "text": text}))
+
+    def load_notice(self) -> tuple[str, str] | None:
+        return _read_error(self._notice_path)
 
     def _detections_file(self, index: int) -> Path:
         return Path(self.det_path.format(index))
@@ -210,6 +215,13 @@ def _write(file: Path, content: bytes) -> None:
         replace_file(file, content)
     except OSError as error:
         raise StorageFullError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def _read_error(file: Path) -> tuple[str, str] | None:
+    with suppress(FileNotFoundError, InvalidDataError, KeyError, TypeError):
+        content = from_json(file.read_bytes())
+        return str(content["key"]), str(content["text"])
+    return None
 
 
 def _read(file: Path) -> str:

@@ -18,6 +18,7 @@ ORDER = [
     "training_finished", "confusion_matrix_syncing", "confusion_matrix_synced", "train_model_uploading",
     "train_model_uploaded", "detecting", "detected", "detection_uploading", "ready_for_cleanup", "idle",
 ]  # fmt: skip
+AFTER_TRAINING = ORDER[ORDER.index("training_finished") : ORDER.index("idle")]
 
 
 async def test_a_training_from_its_beginning_to_the_model(tmp_path: Path):
@@ -53,7 +54,12 @@ FAILURES: dict[str, tuple[dict[str, Any], str, str, bool]] = {
     "no model": ({"fail": "no_model"}, "upload_model", "the training made no model", False),
     "a model file is missing": ({"fail": "missing_file"}, "upload_model", "is missing after the training", False),
     "the detection fails": ({"fail": "detect"}, "detecting", "does not detect, as it was told", True),
-    "the program cannot be started": ({"fail": "start"}, "run_training", "does not start, as it was told", False),
+    "the program cannot be started": (
+        {"fail": "start"},
+        "run_training",
+        "given up after 10 tries: `_start_training_from_scratch` raised RuntimeError: the training does not start",
+        False,
+    ),
 }
 
 
@@ -73,6 +79,22 @@ async def test_what_cannot_go_on_ends_with_its_error_at_the_loop(name: str, tmp_
         await loop.begin(2)
         await until(lambda: "2/mocked_2" in loop.uploads)
         await loop.until_idle()
+        assert loop.statuses[-1]["errors"] == {}
+
+
+async def test_a_training_that_fails_after_good_epochs_ends_with_its_best_model(tmp_path: Path):
+    async with training_loop() as loop, running_trainer(tmp_path, loop.host):
+        await loop.begin(hyperparameters={"epochs": 5, "seconds": 0, "fail": "crash", "fail_at": 3})
+        await until(lambda: "detecting" in loop.states)
+        await loop.until_idle()
+        assert loop.uploads == ["1/mocked", "1/mocked_2"]
+        assert "model_2.weights" in loop.models[loop.model_of_training["1"]].formats["mocked"]
+        assert len(loop.detections) == len(loop.images)
+        later = [status["errors"] for status in loop.statuses if status["state"] in AFTER_TRAINING]
+        assert later
+        for errors in later:
+            assert errors["run_training"].startswith("the best model so far is used; given up after 3 tries: ")
+            assert "RuntimeError: the training crashes" in errors["run_training"]
         assert loop.statuses[-1]["errors"] == {}
 
 
@@ -264,7 +286,7 @@ async def test_a_loop_that_is_away_does_not_keep_a_training_from_running(tmp_pat
 async def test_a_failure_is_told_when_the_loop_is_back(tmp_path: Path):
     async with training_loop() as loop:
         async with running_trainer(tmp_path, loop.host) as trainer:
-            await loop.begin(hyperparameters={"epochs": 2, "seconds": 0.3, "fail": "crash"})
+            await loop.begin(hyperparameters={"epochs": 2, "seconds": 0.3, "fail": "crash", "fail_at": 1})
             await loop.until_state("running")
             await loop.leave()
             await until(lambda: trainer.logic.state == "ready_for_cleanup")

@@ -63,6 +63,9 @@ STEPS: tuple[Step | LastStep, ...] = (
 KEEPING_A_MODEL = ("sync_confusion_matrix", "upload_model")
 """Steps at which there is a model that the loop does not have yet."""
 
+LEAVING_A_MODEL = ("run_training",)
+"""Steps that may have made a model before they failed; then it is used."""
+
 
 def step_at(state: str) -> Step | LastStep:
     """The step to do in this state. One in which a step is under way is that of a training that was interrupted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -49,5 +50,6 @@ def _rename(folder: Path) -> None:
         return
     try:
         file.replace(folder / BASE_MODEL_FILE)
+        os.utime(folder / BASE_MODEL_FILE)  # what is newer is not of the base model
     except OSError as error:
         raise StorageFullError(f"{folder / BASE_MODEL_FILE} cannot be written: {error.strerror}") from error

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import (
     ChildCrashedError,
     ChildFailedError,
     ChildOutOfMemoryError,
+    CriticalError,
     InsufficientMemoryError,
     NodeError,
     StorageFullError,
@@ -19,7 +18,7 @@ from ...errors import (
 from ...runtime.race import first_of
 from ...runtime.threads import io_bound
 from ...runtime.trouble import Trouble
-from .upload_model import files_by_format
+from .upload_model import has_model
 
 if TYPE_CHECKING:
     from ..trainer_logic import TrainerLogic
@@ -33,36 +32,41 @@ LONGEST_TAIL = 2000
 
 
 async def train_by_command(logic: TrainerLogic) -> None:
-    """Start the program, wait for its end, and raise what it died of. Whatever happens, it does not run afterwards."""
+    """Start the program, wait for its end, and raise what it died of. Whatever happens, it does not run afterwards.
+
+    `CriticalError` if another try would begin anew, instead of going on, while there is a model.
+    """
     logic._stop_requested = False
+    error: NodeError | None = None
     try:
         await logic._begin_command()
         if logic._executor is None and logic._stop_requested:
             return
-        await first_of(_wait_for_end(logic), _watch(logic))
+        error = await first_of(_wait_for_end(logic), _watch(logic))
     finally:
         if logic._executor is not None:
             await logic._executor.stop_and_wait(CANCELLED_GRACE_S)
-
-
-async def _wait_for_end(logic: TrainerLogic) -> None:
-    status = await logic.executor.wait()
-    if logic._stop_requested or logic.executor.was_stopped or not status:
+    if error is None:
         return
-    error = await _error_of(logic, status)
     if not logic._can_resume() and await has_model(logic):
-        logger.error("%s; the model that it has made is used", error)
-        return
+        raise CriticalError(str(error)) from error
     raise error
 
 
-async def _watch(logic: TrainerLogic) -> None:
+async def _wait_for_end(logic: TrainerLogic) -> NodeError | None:
+    status = await logic.executor.wait()
+    if logic._stop_requested or logic.executor.was_stopped or not status:
+        return None
+    return await _error_of(logic, status)
+
+
+async def _watch(logic: TrainerLogic) -> NodeError:
     """Look for errors in the log, and tell the loop about better models; that the loop is away does not matter."""
     trouble = Trouble(logic.clock)
     while True:
         await logic.clock.sleep(LOOK_S)
         if text := await io_bound(logic._get_executor_error_from_log):
-            raise _error_named(text)
+            return _error_named(text)
         try:
             await logic._sync_training()
             trouble.ends()
@@ -97,19 +101,6 @@ async def _error_of(logic: TrainerLogic, status: int) -> NodeError:
 def _error_named(text: str) -> NodeError:
     """What the log says is wrong, as an error; of memory there may be more later."""
     return InsufficientMemoryError(text) if "out of memory" in text.lower() else ChildFailedError(text)
-
-
-async def has_model(logic: TrainerLogic) -> bool:
-    """Whether all the files are there that the logic names; it may name them without having looked."""
-    try:
-        files = files_by_format(await logic._get_latest_model_files(), logic.model_format)
-    except Exception:  # there is none, in whatever way the user's code finds that out
-        return False
-    return await io_bound(_are_there, [Path(path) for paths in files.values() for path in paths])
-
-
-def _are_there(files: Iterable[Path]) -> bool:
-    return all(file.is_file() and file.stat().st_size > 0 for file in files)
 
 
 def _name_of(number: int) -> str:

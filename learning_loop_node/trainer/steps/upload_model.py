@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from ...data_classes.codec import to_json
 from ...data_classes.model_information import FILE_NAME
 from ...errors import CriticalError, StorageFullError
 from ...runtime.threads import io_bound
+from .download_model import BASE_MODEL_FILE
 
 if TYPE_CHECKING:
     from ..trainer_logic_generic import TrainerLogicGeneric
@@ -57,6 +58,29 @@ def files_by_format(files: Any, own_format: str) -> dict[str, list[str]]:
     if not isinstance(files, Mapping) or not files or not all(files.values()):
         raise CriticalError("the training made no model; its log says why")
     return {str(model_format): [str(path) for path in paths] for model_format, paths in files.items()}
+
+
+async def has_model(logic: TrainerLogicGeneric) -> bool:
+    """Whether the training has made a model: all the files are there that the logic names, and not all are older.
+
+    The logic may name files without having looked, and those of the base model lie in the same folder.
+    """
+    try:
+        files = files_by_format(await logic._get_latest_model_files(), logic.model_format)
+    except Exception:  # there is none, in whatever way the user's code finds that out
+        return False
+    return await io_bound(
+        _are_new, [Path(path) for paths in files.values() for path in paths], logic.training.training_folder_path
+    )
+
+
+def _are_new(files: Iterable[Path], training_folder: Path) -> bool:
+    base_model = training_folder / BASE_MODEL_FILE
+    base_time_ns = base_model.stat().st_mtime_ns if base_model.is_file() else 0
+    found = [file.stat() if file.is_file() else None for file in files]
+    return all(entry is not None and entry.st_size > 0 for entry in found) and any(
+        entry is not None and entry.st_mtime_ns > base_time_ns for entry in found
+    )
 
 
 def write_model_json(logic: TrainerLogicGeneric) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from learning_loop_node.trainer.hyperparameters import check_hyperparameters
 from learning_loop_node.trainer.steps import prepare, upload_model
 from learning_loop_node.trainer.steps.detect import _with_empty_ones
 from learning_loop_node.trainer.steps.download_model import has_base_model
-from learning_loop_node.trainer.steps.train import has_model
+from learning_loop_node.trainer.steps.upload_model import has_model
 
 FACE, EYE = Category(id="f", name="face"), Category(id="e", name="eye")
 
@@ -127,12 +129,29 @@ def test_an_image_in_which_nothing_was_found_is_told_too():
     ],
 )
 async def test_a_model_is_one_whose_files_are_there(tmp_path: Path, content: bytes | None, expected: bool):
-    class Naming:
-        model_format = "mocked"
-
-        async def _get_latest_model_files(self) -> dict[str, list[str]]:
-            return {"mocked": [str(tmp_path / "weights.bin")]}
-
     if content is not None:
         (tmp_path / "weights.bin").write_bytes(content)
-    assert await has_model(Naming()) is expected  # type: ignore[arg-type]
+    assert await has_model(Naming(tmp_path)) is expected  # type: ignore[arg-type]
+
+
+async def test_files_of_the_base_model_are_no_new_model(tmp_path: Path):
+    weights, base_model = tmp_path / "weights.bin", tmp_path / "base_model.json"
+    weights.write_bytes(b"of before")
+    base_model.write_text("{}")
+    os.utime(weights, ns=(1, 1))
+    assert await has_model(Naming(tmp_path)) is False  # type: ignore[arg-type]
+    os.utime(base_model, ns=(0, 0))
+    assert await has_model(Naming(tmp_path)) is True  # type: ignore[arg-type]
+
+
+class Naming:
+    """Says that its model is `weights.bin`, without having looked."""
+
+    model_format = "mocked"
+
+    def __init__(self, folder: Path) -> None:
+        self.training = SimpleNamespace(training_folder_path=folder)
+        self._file = folder / "weights.bin"
+
+    async def _get_latest_model_files(self) -> dict[str, list[str]]:
+        return {"mocked": [str(self._file)]}

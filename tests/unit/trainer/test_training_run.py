@@ -19,6 +19,7 @@ from learning_loop_node.errors import (
     LoopUnreachableError,
     NotFoundError,
     StorageFullError,
+    UnfitTrainingError,
 )
 from learning_loop_node.trainer.steps import STEPS, step_at
 from learning_loop_node.trainer.steps.step import Step
@@ -30,6 +31,7 @@ from tests.clock import ManualClock
 from tests.trainers import make_trainer
 
 PREPARE = ("prepare", TrainerState.DataDownloading, TrainerState.DataDownloaded)
+TRAIN = ("run_training", TrainerState.TrainingRunning, TrainerState.TrainingFinished)
 CONFIG = {"categories": [], "hyperparameters": {}, "training_number": 1, "model_variant": "small"}
 
 
@@ -119,9 +121,82 @@ async def test_how_often_a_step_is_tried(error: Exception, tries: int | None, lo
         await logic._perform_state(*PREPARE, fail)
     expected = "initialized" if tries is None else "ready_for_cleanup"
     assert logic.training.training_state == expected
-    assert str(error) in logic.errors.errors["prepare"]
+    assert str(error).strip("'") in logic.errors.errors["prepare"]
     failure = logic.active_training_io.load_failure()
     assert failure == (None if tries is None else ("prepare", logic.errors.errors["prepare"]))
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (CriticalError("it diverged"), "the best model so far is used; it diverged"),
+        (ChildFailedError("status 1"), "the best model so far is used; given up after 3 tries: status 1"),
+    ],
+)
+async def test_a_training_that_fails_for_good_goes_on_with_the_model_it_has_made(
+    error: Exception, text: str, logic: TrainerLogicGeneric
+):
+    async def fail() -> None:
+        raise error
+
+    make_model(logic)
+    for _ in range(most_tries(error) or 0):
+        await logic._perform_state(*TRAIN, fail)
+    assert logic.training.training_state == "training_finished"
+    assert logic.last_training_io.load().training_state == "training_finished"
+    assert logic.active_training_io.load_failure() is None
+    assert logic.errors.errors == {"run_training": text}
+    await logic._perform_state("sync_confusion_matrix", *PREPARE[1:], fine)
+    assert logic.errors.errors == {"run_training": text}
+
+
+async def test_what_went_wrong_is_known_after_a_restart_and_gone_with_the_training(tmp_path: Path):
+    logic = make_trainer(tmp_path).trainer_logic
+    logic._init_new_training(Context(organization="zauberzeug", project="demo"), CONFIG)
+    logic.training.training_state = "train_model_uploaded"
+    logic.active_training_io.save_notice("run_training", "the best model so far is used; status 1")
+    shown: list[dict[str, str]] = []
+
+    async def note() -> None:
+        shown.append(dict(logic.errors.errors))
+        logic._training = None
+
+    logic._training_loop = note  # type: ignore[method-assign]
+    await logic._run()
+    assert shown == [{"run_training": "the best model so far is used; status 1"}]
+
+    logic._init_new_training(Context(organization="zauberzeug", project="demo"), CONFIG)
+    await logic._run()
+    assert shown[1] == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        pytest.param(UnfitTrainingError("no epochs"), "no epochs$", id="refused"),
+        pytest.param(
+            KeyError("epochs"),
+            r"`_check_training` raised KeyError: 'epochs' \(test_training_run.py, line \d+\); "
+            "the log of the trainer has more$",
+            id="by mistake",
+        ),
+    ],
+)
+def test_what_a_check_raises_refuses_the_training(error: Exception, text: str, tmp_path: Path):
+    class Checking(MockTrainer):
+        def _check_training(self, training: Training) -> None:
+            raise error
+
+    logic = make_trainer(tmp_path, logic=Checking()).trainer_logic
+    with pytest.raises(UnfitTrainingError, match=text):
+        logic._init_new_training(Context(organization="zauberzeug", project="demo"), CONFIG)
+    assert not logic.training_active
+
+
+def make_model(logic: TrainerLogicGeneric) -> None:
+    folder = logic.training.training_folder_path
+    (folder / "model_1.weights").write_text("weights")
+    (folder / "epoch.json").write_text('{"epoch": 1, "model": "model_1.weights"}')
 
 
 @pytest.mark.parametrize("key", ["sync_confusion_matrix", "upload_model"])
