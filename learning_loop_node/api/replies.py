@@ -180,6 +180,6 @@ def _name_of_status(status: int) -> str:
 
 
 def _field_text(entry: dict[str, Any]) -> str:
-    if entry["loc"] == ("body",) and entry["type"] != "missing":
+    if entry["loc"] == ("body",) and entry["type"] not in ("missing", "value_error"):
         return "the body must be a JSON object, sent with the header Content-Type: application/json"
     return field_text(entry)

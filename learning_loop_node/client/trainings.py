@@ -36,6 +36,30 @@ class NewTraining:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingChanges:
+    """What is to be different when a training is done again; None leaves it as it was.
+
+    Of `hyperparameters`, those that are given replace the former ones of their names, and None removes one. `without`
+    names fields that the new training is not to have: `base_model`, `trainer`, `architecture`, `category_ids` (it is
+    then about all categories), `description`.
+    """
+
+    model_variant: str | None = None
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    architecture: str | None = None
+    trainer: str | None = None
+    base_model: str | None = None
+    category_ids: Sequence[str] | None = None
+    description: str | None = None
+    without: Sequence[str] = ()
+
+    def as_body(self) -> dict[str, Any]:
+        """What the loop is told: what is left as it was is not there, what is not to be is null."""
+        given = {name: value for name, value in asdict(self).items() if name != "without" and value not in (None, {})}
+        return given | dict.fromkeys(self.without)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class BaseModel:
     """The model from which a training goes on."""
 
@@ -66,7 +90,9 @@ class TrainingEntry:
     """A training as it stands. `state` is one of `TrainingState`.
 
     `trainer_state`, `progress` (of the present step, 0 to 1) and `errors` are what its trainer said last; `error` is
-    why it failed. `confusion_matrix` has the last counts (`tp`, `fp`, `fn`) by the ids of categories.
+    why it failed. `waiting_for` says, while it is queued, why it is with no trainer; `notice` what went wrong on the
+    way although it has finished, or that its trainer is away: both are sentences for people. `confusion_matrix` has the
+    last counts (`tp`, `fp`, `fn`) by the ids of categories.
     """
 
     number: int
@@ -74,6 +100,8 @@ class TrainingEntry:
     state: str
     model_variant: str
     created: str
+    waiting_for: str | None = None
+    notice: str | None = None
     trainer_state: str | None = None
     progress: float | None = None
     errors: dict[str, Any] = field(default_factory=dict)
@@ -172,9 +200,10 @@ class Trainings:
         """End it, and throw away what it has."""
         return _entry(await self._place.http.json("POST", self._path(number, "/abort")))
 
-    async def retry(self, number: int) -> TrainingEntry:
-        """Queue a new training that asks for the same as this one, which has ended."""
-        return _entry(await self._place.http.json("POST", self._path(number, "/retry")))
+    async def retry(self, number: int, changes: TrainingChanges | None = None) -> TrainingEntry:
+        """Queue a new training that asks for the same as this one, which has ended, except for the changes."""
+        body = changes.as_body() if changes is not None else {}
+        return _entry(await self._place.http.json("POST", self._path(number, "/retry"), json=body))
 
     def _path(self, number: int, rest: str = "") -> str:
         return self._place.path(f"/trainings/{number}{rest}")

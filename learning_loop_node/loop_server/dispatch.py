@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,12 +20,12 @@ from ..errors import DeadlineError, NodeError, RefusedError, UnavailableError
 from ..runtime.clock import Clock, SystemClock
 from ..runtime.loose_tasks import start
 from ..runtime.periodic import wait_unless
-from .access.rights import Right
 from .changes import Changes
 from .nodes import ConnectedNode, NodeKind, Nodes
 from .storage import trainings
 from .storage.database import Database
 from .storage.tables import ModelRow, ProjectRow, TrainingRow
+from .trainer_choice import FREE, TRAINERS, Candidate, may_train, obstacle, variants_of, why_waiting
 from .wire.nodes import kept_text
 
 logger = logging.getLogger(__name__)
@@ -50,12 +51,6 @@ GONE_S = 60.0
 REFUSED = "refused"
 LOST = "the trainer lost it"
 
-FREE = (TrainerState.Idle, TrainerState.Blocked)
-"""States of a trainer that has no training."""
-
-TRAINERS = (NodeKind.TRAINER, NodeKind.LEGACY)
-"""A node of 0.3.2 that says how it is as a trainer is one."""
-
 OnModel = Callable[[ProjectRow, ModelRow], Awaitable[object]]
 
 
@@ -79,6 +74,8 @@ class Work:
     """The connection over which the trainer said that it works on it."""
     commanded: float | None = None
     gone_since: float | None = None
+    away_since: datetime | None = None
+    """Since when its trainer is not connected; from the start of the loop on, as nobody knows of before."""
 
     def is_of(self, node: ConnectedNode) -> bool:
         """Whether a node is the trainer that has it; ids are what nodes say, so that its login has to fit, too."""
@@ -114,7 +111,8 @@ class Dispatch:
         async with self._database.reading() as session:
             found = await trainings.with_trainers(session)
         for row, project in found:
-            self._works[row.id] = _work_of(row, project)
+            self._works[row.id] = work = _work_of(row, project)
+            work.away_since = trainings.now()
 
     async def aclose(self) -> None:
         """Wait for nobody any more; what is kept is enough to go on."""
@@ -140,23 +138,40 @@ class Dispatch:
         """Pass on stop and abort, and offer what waits to whoever is idle."""
         for work in list(self._works.values()):
             await self._command(work)
-        free = self._free_trainers()
+        free = [node for node in self._trainers() if node.state == TrainerState.Idle and self._work_of(node) is None]
         if not free:
             return
         async with self._database.reading() as session:
             waiting = await trainings.queued(session)
         for row, project in waiting:
-            node = next(
-                iter(sorted((node for node in free if self._fits(node, row, project)), key=_preference(row))), None
-            )
-            if node is not None:
+            fitting = [node for node in free if obstacle(self._candidate(node, row, project), row, project) is None]
+            if fitting:
+                node = min(fitting, key=_preference(row))
                 free.remove(node)
                 await self._give(row, project, node)
+
+    def waiting_for(self, training: TrainingRow, project: ProjectRow) -> str:
+        """Why a training that is queued is not given to any trainer, in one sentence for people."""
+        candidates = [self._candidate(node, training, project) for node in self._trainers()]
+        return why_waiting(candidates, training, project)
 
     def progress_of(self, training_id: str) -> float | None:
         """How far the present step of a training is, from 0 to 1, if its trainer says so."""
         work = self._works.get(training_id)
         return work.progress if work is not None else None
+
+    def notice_of(self, training: TrainingRow, project: ProjectRow) -> str | None:
+        """What people should know of a training that goes on, or has gone, well: None if there is nothing."""
+        if training.state == TrainingState.Finished:
+            return _told(training.errors) or None
+        work = self._works.get(training.id)
+        if work is None or work.away_since is None or self.trainer_of(training, project) is not None:
+            return None
+        name = training.trainer_name or training.trainer_id
+        return (
+            f"its trainer {name} is away since {work.away_since:%Y-%m-%d %H:%M} UTC; it goes on when that is back, and "
+            f"`learning-loop trainings abort {training.number}` ends it"
+        )
 
     def trainer_of(self, training: TrainingRow, project: ProjectRow) -> ConnectedNode | None:
         """The trainer that has a training, if it is connected."""
@@ -210,6 +225,7 @@ class Dispatch:
         """A trainer has said how it is."""
         work = self._work_of(node)
         if work is not None:
+            work.away_since = None
             self._free.discard(node.sid)
             if not work.is_offered and not work.is_ending:
                 await (self._is_at(work, node) if _is_busy_with(node, work) else self._is_idle(work, node))
@@ -297,21 +313,19 @@ class Dispatch:
 
     # --- offers
 
-    def _free_trainers(self) -> list[ConnectedNode]:
-        found = [node for kind in TRAINERS for node in self._nodes.of_kind(kind) if node.state == TrainerState.Idle]
-        return [node for node in found if self._work_of(node) is None]
+    def _trainers(self) -> list[ConnectedNode]:
+        """Those that are connected; a node of 0.3.2 is one if it is in a state in which only trainers are."""
+        states = set(TrainerState)
+        found = [node for kind in TRAINERS for node in self._nodes.of_kind(kind)]
+        return [node for node in found if node.kind is NodeKind.TRAINER or node.state in states]
 
-    def _fits(self, node: ConnectedNode, row: TrainingRow, project: ProjectRow) -> bool:
-        if not may_train(node, project) or self._clock.now() < self._pauses.get((row.id, node.id or ""), 0.0):
-            return False
-        if node.kind is NodeKind.LEGACY and (row.wanted_trainer is None or row.base_model_id is None):
-            return False  # it knows neither architecture nor variants, and always goes on from a model
-        if row.wanted_trainer is not None:
-            return node.id == row.wanted_trainer and row.architecture in (None, node.status.get("architecture"))
-        if row.architecture is not None:
-            return row.architecture == node.status.get("architecture")
-        variants = _variants_of(node)
-        return not variants or row.model_variant in variants
+    def _candidate(self, node: ConnectedNode, row: TrainingRow, project: ProjectRow) -> Candidate:
+        work, until = self._work_of(node), self._pauses.get((row.id, node.id or ""), 0.0)
+        occupation = None
+        if work is not None:
+            is_here = work.project.id == project.id
+            occupation = f"training {work.number}" if is_here else "a training of another project"
+        return Candidate(node=node, occupation=occupation, pause_s=until - self._clock.now())
 
     async def _give(self, row: TrainingRow, project: ProjectRow, node: ConnectedNode) -> None:
         """Note first who gets it, then offer it: whatever happens in between, it is not given to two."""
@@ -441,8 +455,7 @@ class Dispatch:
                 logger.exception("what is to happen with the model of training %d did not", work.number)
             await self._close(work, TrainingState.Finished, None)
         elif row.errors:
-            told = "; ".join(f"{key}: {text}" for key, text in row.errors.items())
-            await self._close(work, TrainingState.Failed, told)
+            await self._close(work, TrainingState.Failed, _told(row.errors))
         elif work.state is TrainingState.Stopping:
             await self._close(work, TrainingState.Failed, "it was stopped before it had a model")
         else:
@@ -484,10 +497,10 @@ class Dispatch:
 
     def _on_gone(self, node: ConnectedNode) -> None:
         self._free.discard(node.sid)
-        work = self._work_of(node)
-        if work is not None:
-            work.progress = None
-            self._tell(work.project, work.number)
+        for work in self._works.values():
+            if work.is_of(node):
+                work.progress, work.away_since = None, trainings.now()
+                self._tell(work.project, work.number)
 
     def _tell(self, project: ProjectRow, number: int) -> None:
         self._changes.tell(SUBJECT, project.organization, project.name, [str(number)])
@@ -496,11 +509,6 @@ class Dispatch:
         task = start(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def may_train(node: ConnectedNode, project: ProjectRow) -> bool:
-    """Whether the login of a trainer is good for what it does in a project: it adds a model."""
-    return node.caller.may(Right.MANAGE, project.organization, project.name)
 
 
 def details_of(row: TrainingRow, node: ConnectedNode) -> dict[str, Any]:
@@ -523,13 +531,9 @@ def _is_busy_with(node: ConnectedNode, work: Work) -> bool:
     return node.state is not None and node.state not in FREE and place in (None, here)
 
 
-def _variants_of(node: ConnectedNode) -> Collection[str]:
-    return {entry["name"] for entry in node.status.get("pretrained_models") or []}
-
-
 def _preference(row: TrainingRow) -> Callable[[ConnectedNode], bool]:
     """Those that know the variant come first."""
-    return lambda node: row.model_variant not in _variants_of(node)
+    return lambda node: row.model_variant not in variants_of(node)
 
 
 def _work_of(row: TrainingRow, project: ProjectRow) -> Work:
@@ -542,6 +546,10 @@ def _work_of(row: TrainingRow, project: ProjectRow) -> Work:
         trainer_state=row.trainer_state,
         errors=row.errors,
     )
+
+
+def _told(errors: Mapping[str, Any]) -> str:
+    return "; ".join(f"{key}: {text}" for key, text in errors.items())
 
 
 def _place(project: ProjectRow) -> str:

@@ -94,6 +94,7 @@ async def test_a_training_waits_for_a_trainer(loop: RunningLoop):
     assert (record["number"], record["state"], record["trainer"], record["model"]) == (1, "queued", None, None)
     assert [category["name"] for category in record["categories"]] == ["face", "nose"]
     assert (record["created_by"], record["description"]) == ("admin", "try it")
+    assert (record["waiting_for"], record["notice"]) == ("no trainer is connected", None)
     assert record == await one(loop)
     second = await train(loop)
     page = await loop.json("GET", f"{P}/trainings?limit=1")
@@ -123,6 +124,10 @@ async def test_a_training_waits_for_a_trainer(loop: RunningLoop):
         pytest.param({"category_ids": ["nothing"]}, "there is no category nothing", id="unknown category"),
         pytest.param({"base_model": "7.7"}, "there is no model 7.7", id="unknown base"),
         pytest.param({"description": 5}, "description", id="description is a number"),
+        pytest.param(
+            {"categories": ["face"]}, "'categories' is not known here; did you mean 'category_ids'?", id="close"
+        ),
+        pytest.param({"zzz": 1}, "'zzz' is not known here; known are model_variant, ", id="unknown"),
     ],
 )
 async def test_what_cannot_be_trained_is_refused_by_name(loop: RunningLoop, changes: dict[str, Any], words: str):
@@ -741,6 +746,118 @@ async def test_what_does_not_fit_the_state_is_refused(loop: RunningLoop, action:
     if action != "retry":
         assert "is aborted already" in await refused(loop, "POST", f"/trainings/1/{action}", 409)
     assert "no training 9" in await refused(loop, "POST", f"/trainings/9/{action}", 404)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param(None, {"hyperparameters": {"epochs": 3, "note": "a"}}, id="no body"),
+        pytest.param({}, {"hyperparameters": {"epochs": 3, "note": "a"}}, id="nothing"),
+        pytest.param(
+            {"hyperparameters": {"epochs": 5, "note": None, "seconds": 1}},
+            {"hyperparameters": {"epochs": 5, "seconds": 1}},
+            id="one replaced, one removed, one added",
+        ),
+        pytest.param(
+            {"hyperparameters": None}, {"hyperparameters": {"epochs": 3, "note": "a"}}, id="null changes none"
+        ),
+        pytest.param({"model_variant": "large"}, {"model_variant": "large"}, id="variant"),
+        pytest.param({"trainer": "t", "architecture": "a"}, {"wanted_trainer": "t", "architecture": "a"}, id="trainer"),
+        pytest.param({"description": None}, {"description": None}, id="no description"),
+        pytest.param({"base_model": None}, {"base_model": None}, id="begin anew"),
+        pytest.param({"model_variant": None}, {"model_variant": "small"}, id="a variant there is always"),
+    ],
+)
+async def test_a_retry_takes_what_is_to_be_different(
+    loop: RunningLoop, changes: dict[str, Any] | None, expected: dict[str, Any]
+):
+    await loop.push_model()
+    former = await train(loop, hyperparameters={"epochs": 3, "note": "a"}, description="try", base_model="1.0")
+    await loop.json("POST", f"{P}/trainings/1/abort")
+    given = {} if changes is None else {"json": changes}
+    again = await loop.json("POST", f"{P}/trainings/1/retry", **given)
+    same = ("model_variant", "hyperparameters", "architecture", "wanted_trainer", "description", "base_model")
+    assert {name: again[name] for name in same} == {name: former[name] for name in same} | expected
+    assert again["categories"] == former["categories"]
+
+
+async def test_a_retry_chooses_other_categories(loop: RunningLoop):
+    former = await train(loop)
+    await loop.json("POST", f"{P}/trainings/1/abort")
+    face, nose = (category["id"] for category in former["categories"])
+    second = await loop.json("POST", f"{P}/trainings/1/retry", json={"category_ids": [nose]})
+    assert [category["id"] for category in second["categories"]] == [nose]
+    await loop.json("POST", f"{P}/trainings/2/abort")
+    third = await loop.json("POST", f"{P}/trainings/2/retry", json={"category_ids": None})
+    assert [category["id"] for category in third["categories"]] == [face, nose]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param({"variant": "x"}, "'variant' is not known here; did you mean 'model_variant'?", id="unknown"),
+        pytest.param({"hyperparameters": {"epochs": 0}}, "epochs must be a number above 0", id="no epochs"),
+        pytest.param({"hyperparameters": {"max_size": 1}}, "contradict", id="does not go with what was there"),
+        pytest.param({"category_ids": ["nothing"]}, "there is no category nothing", id="unknown category"),
+        pytest.param([], "object", id="list"),
+    ],
+)
+async def test_a_retry_with_what_cannot_be_is_refused(loop: RunningLoop, changes: Any, words: str):
+    await train(loop, hyperparameters={"min_size": 5})
+    await loop.json("POST", f"{P}/trainings/1/abort")
+    assert words in await refused(loop, "POST", "/trainings/1/retry", 422, json=changes)
+    assert len((await loop.json("GET", f"{P}/trainings"))["trainings"]) == 1
+
+
+async def test_why_a_training_waits_is_said_until_a_trainer_has_it(loop: RunningLoop):
+    await train(loop, model_variant="large")
+    async with scripted_trainer(loop) as trainer:
+        await trainer.say("idle")
+        wanted = "no trainer that is connected offers the variant 'large'; there are: Trainer 1 (small)"
+        assert (await one(loop))["waiting_for"] == wanted
+        await train(loop)
+        await trainer.begun()
+        await trainer.say("running")
+        record = await one(loop, 2)
+        assert (record["state"], record["waiting_for"]) == ("running", None)
+        third = await train(loop)
+        assert third["waiting_for"] == "trainer Trainer 1 is busy with training 2"
+        await loop.json("POST", f"{P}/trainings/3/abort")
+        assert (await one(loop, 3))["waiting_for"] is None
+
+
+async def test_what_went_wrong_stands_beside_the_model(loop: RunningLoop):
+    await train(loop)
+    async with scripted_trainer(loop) as trainer:
+        await trainer.say("idle")
+        await trainer.begun()
+        await trainer.say("running")
+        told = {"run_training": "its program failed after epoch 12: out of memory; the best model so far was used"}
+        await trainer.say("training_finished", errors=told)
+        assert (await one(loop))["notice"] is None, "it may be tried again"
+        await trainer.upload(1)
+        await trainer.say("ready_for_cleanup", errors=told)
+        await trainer.say("idle")
+        record = await becomes(loop, "finished")
+    assert record["notice"] == f"run_training: {told['run_training']}"
+    assert (record["error"], record["errors"]) == (None, told)
+
+
+async def test_since_when_a_trainer_is_away_is_said(loop: RunningLoop):
+    await train(loop)
+    async with scripted_trainer(loop) as trainer:
+        await trainer.say("idle")
+        await trainer.begun()
+        await trainer.say("running")
+        assert (await one(loop))["notice"] is None
+    await until(lambda: not loop.app.state.loop.nodes.all())
+    record = await one(loop)
+    assert (record["state"], record["trainer"]["is_connected"]) == ("running", False)
+    assert record["notice"].startswith("its trainer Trainer 1 is away since 2")
+    assert record["notice"].endswith("`learning-loop trainings abort 1` ends it")
+    async with scripted_trainer(loop) as trainer:
+        await trainer.say("running")
+        assert (await one(loop))["notice"] is None
 
 
 async def test_a_retry_is_refused_while_the_cause_is_there(loop: RunningLoop):

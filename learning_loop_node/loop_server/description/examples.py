@@ -37,6 +37,7 @@ EXAMPLES: dict[str, Any] = {
         "base_model": "1.0",
         "description": "with the images of March",
     },
+    "trainings_retry": {"model_variant": "large", "hyperparameters": {"epochs": 200, "flip_lr": None}},
     "trainings_keep_log": {"text": "epoch 7: loss 0.12\n", "size_bytes": 20480},
     "conversions_report": {
         "state": "failed",

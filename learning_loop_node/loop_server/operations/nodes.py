@@ -9,10 +9,10 @@ from ...api.operation import Endpoint
 from ...errors import ForbiddenError, NotFoundError
 from ..access.auth import caller_of
 from ..access.rights import Caller, Right
-from ..dispatch import TRAINERS
 from ..loop import Loop
 from ..node_events import NodeEvent
 from ..nodes import ConnectedNode, NodeKind
+from ..trainer_choice import TRAINERS
 from ..wire.ground import Done
 from ..wire.nodes import AnnotatorReport, ConnectedNodes, NodeRecord, NodeReport, TrainerReport
 

@@ -31,6 +31,7 @@ from ..wire.trainings import (
     NewTraining,
     TrainedModel,
     TrainerPlace,
+    TrainingChanges,
     TrainingLog,
     TrainingMetrics,
     TrainingPage,
@@ -62,7 +63,7 @@ def endpoints(loop: Loop) -> list[Endpoint]:
         row("POST", f"{TRAINING}/log", operations.keep_log, managers, "A trainer sends the end of its log"),
         row("POST", f"{TRAINING}/stop", operations.stop, managers, "End a training with the model that it has"),
         row("POST", f"{TRAINING}/abort", operations.abort, managers, "End a training and drop what it has"),
-        row("POST", f"{TRAINING}/retry", operations.retry, managers, "Queue the same training again"),
+        row("POST", f"{TRAINING}/retry", operations.retry, managers, "Queue a training again, with changes if need be"),
     ]
 
 
@@ -111,9 +112,14 @@ class TrainingOperations:
         return await self._same(place, former, new)
 
     async def retry(
-        self, organization: str, project: str, training_number: TrainingNumber, request: Request
+        self,
+        organization: str,
+        project: str,
+        training_number: TrainingNumber,
+        request: Request,
+        changes: TrainingChanges | None = None,
     ) -> TrainingRecord:
-        """Queue a new training that does the same as one that has ended."""
+        """Queue a new training that does the same as one that has ended, except for what is given."""
         async with self._loop.database.reading() as session:
             place = await projects.project_named(session, organization, project)
             former = await trainings.numbered(session, place.id, training_number)
@@ -128,6 +134,8 @@ class TrainingOperations:
                 category_ids=[category["id"] for category in former.categories],
                 description=former.description,
             )
+            if changes is not None:
+                new = changes.applied_to(new)
             row = await _fit(session, place, new, caller_of(request).author)
         row.retry_of = former.number
         return await self._queue(place, row)
@@ -236,6 +244,8 @@ class TrainingOperations:
             number=row.number,
             id=row.id,
             state=state,
+            waiting_for=dispatch.waiting_for(row, place) if state is TrainingState.Queued else None,
+            notice=dispatch.notice_of(row, place),
             trainer_state=row.trainer_state if state.is_with_trainer else None,
             progress=dispatch.progress_of(row.id),
             errors=row.errors,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from ...data_classes import codec
 from ...errors import InvalidDataError
@@ -51,6 +53,28 @@ class Wire(BaseModel):
     """The base: what is unknown is ignored, as the protocol grows."""
 
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+
+class Asked(Wire):
+    """The base of what only people and programs for this loop send: a field that is unknown is refused by its name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, given: Any) -> Any:
+        """Say which field may have been meant; the base class of the model alone would not."""
+        if isinstance(given, dict):
+            for name in given:
+                if name not in cls.model_fields:
+                    raise ValueError(_unknown(str(name), list(cls.model_fields)))
+        return given
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+    return f"the field {name[:256]!r} is not known here; {hint}"
 
 
 class Done(Wire):

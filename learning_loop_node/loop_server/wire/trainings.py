@@ -6,10 +6,12 @@ import math
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
+from ...api.field_texts import field_text
 from ...enums import TrainingState
-from .ground import LongText, Properties, ShortText, Whole, Wire
+from ...errors import InvalidRequestError
+from .ground import Asked, LongText, Properties, ShortText, Whole, Wire
 from .nodes import NodeId
 from .projects import CategoryId, ModelCategory
 
@@ -58,7 +60,7 @@ def _is_number(value: Any) -> bool:
 Hyperparameters = Annotated[Properties, AfterValidator(_fit)]
 
 
-class NewTraining(Wire):
+class NewTraining(Asked):
     """A training to queue. It is given to the next idle trainer that fits.
 
     `trainer` (an id) or `architecture` say which one that is; without both, one that offers the variant. With
@@ -74,6 +76,37 @@ class NewTraining(Wire):
     category_ids: list[CategoryId] | None = Field(default=None, min_length=1, max_length=MOST_CATEGORIES)
     description: LongText | None = None
     idempotency_key: Name | None = None
+
+
+class TrainingChanges(Asked):
+    """What is to be different when a training is done again: any field of a new one, null for none.
+
+    Of `hyperparameters`, those that are given replace the former ones of their names, and null removes one.
+    """
+
+    model_variant: Name | None = None
+    hyperparameters: Properties | None = None
+    architecture: Name | None = None
+    trainer: NodeId | None = None
+    base_model: Name | None = None
+    category_ids: list[CategoryId] | None = Field(default=None, min_length=1, max_length=MOST_CATEGORIES)
+    description: LongText | None = None
+
+    def applied_to(self, former: NewTraining) -> NewTraining:
+        """The former training with what is given; raises `InvalidRequestError` if the two do not go together."""
+        given = self.model_dump(exclude_unset=True)
+        if self.model_variant is None:
+            given.pop("model_variant", None)
+        changes = given.pop("hyperparameters", None) or {}
+        known = former.hyperparameters | changes
+        given["hyperparameters"] = {
+            name: value for name, value in known.items() if changes.get(name, value) is not None
+        }
+        try:
+            return NewTraining.model_validate(former.model_dump() | given)
+        except ValidationError as error:
+            told = "; ".join(field_text(dict(entry)) for entry in error.errors())
+            raise InvalidRequestError(told) from error
 
 
 class NewLog(Wire):
@@ -113,6 +146,10 @@ class TrainingRecord(Wire):
     number: int
     id: str
     state: TrainingState
+    waiting_for: str | None = Field(description="While it is queued: why it is with no trainer, in one sentence.")
+    notice: str | None = Field(
+        description="What went wrong on the way although it has finished, or that its trainer is away."
+    )
     trainer_state: str | None
     progress: float | None = Field(description="Of the present step, from 0 to 1, if the trainer says so.")
     errors: dict[str, Any]
