@@ -35,7 +35,8 @@ NodeError
 │   ├── ChildRaisedError            what it was to do raised an exception
 │   ├── ChildOutOfMemoryError       it needed more memory than it may have, or than there is
 │   ├── ChildTimedOutError          it took longer than it may
-│   └── ChildCrashedError           a signal ended it, such as a segmentation fault
+│   ├── ChildCrashedError           a signal ended it, such as a segmentation fault
+│   └── ProgramMissingError         it is not there, so that it cannot be started
 ├── NotPicklableError               what another process should do cannot be handed to it
 ├── ConversionRefusedError          a converted model is not what a model has to be
 ├── NodeNeedsRestartError           the user's logic asks for a new process
@@ -233,6 +234,10 @@ class ChildTimedOutError(ChildFailedError):
 
 class ChildCrashedError(ChildFailedError):
     """A process was ended by a signal."""
+
+
+class ProgramMissingError(ChildFailedError, FileNotFoundError):
+    """A program that should be started is not there."""
 
 
 class NotPicklableError(NodeError):

@@ -163,6 +163,12 @@ class TrainerSettings(Group):
         default=None,
         description="File that trainers on one GPU share, so that one trains at a time; its folder must exist.",
     )
+    silence_limit_s: float = Field(
+        default=0,
+        ge=0,
+        description="End a training program that has printed nothing for so many seconds, and take that for a failure; "
+        "`0`: never.",
+    )
 
 
 class AnnotatorSettings(Group):
@@ -310,6 +316,7 @@ ENVIRONMENT = (
     Variable(name="INFERENCE_BATCH_SIZE", group="trainer", field="inference_batch_size"),
     Variable(name="TRAINER_IDLE_TIMEOUT_SEC", group="trainer", field="idle_timeout_s"),
     Variable(name="TRAINING_SLOT_LOCK", group="trainer", field="training_slot_lock"),
+    Variable(name="TRAINING_SILENCE_LIMIT_S", group="trainer", field="silence_limit_s"),
     Variable(name="ANNOTATION_TOOL_HANG_S", group="annotator", field="tool_hang_s"),
     Variable(name="ANNOTATION_IDLE_S", group="annotator", field="idle_s"),
     Variable(name="MAX_ANNOTATION_USERS", group="annotator", field="max_users"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..errors import ChildFailedError
+from ..errors import ChildFailedError, ProgramMissingError
 from ..runtime.command import GRACE_S, Command, environment_with
 from ..runtime.process_group import ProcessGroup, note_leader, noted_group
 from ..runtime.threads import io_bound
@@ -31,26 +32,40 @@ class Executor:
         self.log_file_path = str(Path(self.path) / log_name)
         self._note = Path(self.path) / f".{Path(log_name).stem}.process"
         self._command: Command | None = None
+        self._began_at_bytes = 0
         self.was_stopped = False
         """Whether we have asked the program to end."""
         Path(self.path).mkdir(parents=True, exist_ok=True)
 
-    async def start(self, cmd: str, env: Mapping[str, str] | None = None) -> None:
-        """Start a command line; `env` is added to our own environment. `FileNotFoundError` if there is no such program.
+    async def start(self, cmd: str | Sequence[str | os.PathLike[str]], env: Mapping[str, str] | None = None) -> None:
+        """Start a program: a list of it and its arguments, or a command line; `env` is added to our own environment.
 
-        Quotes are understood as by a shell, but there is none: no pipes, no variables.
+        In a command line quotes are understood as by a shell, but there is none: no pipes, no variables; a path with
+        blanks needs quotes there, in a list it does not. `ProgramMissingError` (also a `FileNotFoundError`) if there is
+        no such program.
         """
+        arguments = shlex.split(cmd) if isinstance(cmd, str) else [os.fspath(part) for part in cmd]
+        if not arguments:
+            raise ChildFailedError("there is no program to start: the command is empty")
         if self.is_running():
             raise ChildFailedError(f"a training is running in {self.path} already")
         await self.end_left_over()
         command = Command(
             "training",
-            shlex.split(cmd),
+            arguments,
             log_file=Path(self.log_file_path),
             environment=environment_with(env),
             folder=Path(self.path),
         )
-        await command.start()
+        self._began_at_bytes = await io_bound(_size_bytes, Path(self.log_file_path))
+        try:
+            await command.start()
+        except FileNotFoundError as error:
+            raise ProgramMissingError(_why_missing(arguments[0], Path(self.path))) from error
+        except PermissionError as error:
+            raise ChildFailedError(
+                f"the program {arguments[0]!r} cannot be started: it, or its folder, may not be used by this user"
+            ) from error
         self._command, self.was_stopped = command, False
         assert command.process_id is not None
         await io_bound(note_leader, command.process_id, self._note)
@@ -101,8 +116,16 @@ class Executor:
 
     def get_log_by_lines(self, tail: int | None = None) -> list[str]:
         """The lines that were printed, with their ends, or the last `tail` of them."""
-        lines = self.get_log().splitlines(keepends=True)
-        return lines if tail is None else lines[-tail:] if tail > 0 else []
+        return _last(self.get_log(), tail)
+
+    def get_own_log_by_lines(self, tail: int | None = None) -> list[str]:
+        """The same without what earlier programs have printed before the last start."""
+        try:
+            with Path(self.log_file_path).open("rb") as log:
+                log.seek(self._began_at_bytes)
+                return _last(log.read().decode(errors="replace"), tail)
+        except FileNotFoundError:
+            return []
 
     def close_log(self) -> None:
         """Does nothing: the log is open in the program only. Programs call it."""
@@ -112,3 +135,22 @@ class Executor:
         assert self._command is not None
         assert self._command.process_id is not None
         return ProcessGroup(self._command.process_id)
+
+
+def _last(text: str, count: int | None) -> list[str]:
+    lines = text.splitlines(keepends=True)
+    return lines if count is None else lines[-count:] if count > 0 else []
+
+
+def _why_missing(program: str, folder: Path) -> str:
+    if not folder.is_dir():
+        return f"the program {program!r} cannot be started: its folder {folder} is not there any more"
+    if os.sep not in program:
+        return f"the program {program!r} is not there: nothing on the PATH has this name; install it, or give its path"
+    if (folder / program).exists():
+        return f"the program {program!r} cannot be started: the interpreter in its first line is not there"
+    return f"the program {program!r} is not there: {folder / program} does not exist; correct its path, or install it"
+
+
+def _size_bytes(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0

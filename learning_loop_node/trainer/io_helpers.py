@@ -16,3 +16,4 @@ class EnvironmentVars:
         self.restart_after_training = settings.restart_after_training
         self.keep_old_trainings = settings.keep_old_trainings
         self.inference_batch_size = settings.inference_batch_size
+        self.training_silence_limit_s = settings.silence_limit_s

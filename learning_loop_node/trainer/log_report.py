@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +13,13 @@ from ..client.place import Place
 from ..data_classes import Training
 from ..errors import NodeError
 from ..runtime.threads import io_bound
+from .try_marks import MarkedLog
 
 if TYPE_CHECKING:
     from .trainer_logic_generic import TrainerLogicGeneric
 
 logger = logging.getLogger(__name__)
 
-LOG_FILE = "last_training.log"
 LONGEST_TAIL_BYTES = 60_000
 TIMEOUT_S = 5.0
 TRY_LATER = (401, 408, 425, 429)
@@ -32,13 +33,18 @@ class LogReport:
         self._http = http
         self._sent: tuple[str, int] | None = None  # the training, and the size of its log
         self._refused_for: str | None = None
+        self._one_at_a_time = asyncio.Lock()
 
     async def send(self) -> None:
         """Send what is new. Raises a `LoopError` if that may work later."""
+        async with self._one_at_a_time:
+            await self._send()
+
+    async def _send(self) -> None:
         training = self._logic._training
         if training is None or training.id == self._refused_for:
             return
-        size_bytes, tail = await io_bound(_read_tail, training.training_folder_path / LOG_FILE)
+        size_bytes, tail = await io_bound(_read, training.training_folder_path)
         if size_bytes == 0 or self._sent == (training.id, size_bytes):
             return
         try:
@@ -56,15 +62,5 @@ class LogReport:
         self._refused_for = training.id
 
 
-def _read_tail(file: Path) -> tuple[int, str]:
-    """The size of the file, and its last lines."""
-    try:
-        with file.open("rb") as log:
-            size_bytes = log.seek(0, 2)
-            log.seek(max(0, size_bytes - LONGEST_TAIL_BYTES))
-            content = log.read()
-    except FileNotFoundError:
-        return 0, ""
-    if size_bytes > LONGEST_TAIL_BYTES:
-        content = content.partition(b"\n")[2] or content
-    return size_bytes, content.decode(errors="replace")
+def _read(training_folder: Path) -> tuple[int, str]:
+    return MarkedLog(training_folder).tail(LONGEST_TAIL_BYTES)

@@ -78,7 +78,7 @@ class TrainerLogic(TrainerLogicGeneric):
 
     def _get_executor_error_from_log(self) -> str | None:
         """What is wrong, if the log says so; the program is stopped then and started again. May be overridden."""
-        text = "".join(self.executor.get_log_by_lines(tail=LOG_LINES))
+        text = "".join(self.executor.get_own_log_by_lines(tail=LOG_LINES))
         return next((meaning for pattern, meaning in KNOWN_MESSAGES if pattern.search(text)), None)
 
     # --- what a subclass uses

@@ -17,6 +17,7 @@ from ..errors import (
     NodeError,
     NodeNeedsRestartError,
     NotFoundError,
+    ProgramMissingError,
     RefusedError,
     StorageFullError,
 )
@@ -53,6 +54,7 @@ class TrainingRun:
     def __init__(self, logic: TrainerLogicGeneric) -> None:
         self._logic = logic
         self._failures: Counter[str] = Counter()
+        self._most: dict[str, int | None] = {}
 
     def forget_failures(self, error_key: str | None = None) -> None:
         """Of this step, or of all: the next failure counts as the first one."""
@@ -60,6 +62,13 @@ class TrainingRun:
             self._failures.clear()
         else:
             self._failures.pop(error_key, None)
+
+    def try_name(self, error_key: str) -> str:
+        """What the present try of a step is called, if it is not the first one, such as "try 2 of 3"."""
+        count, most = self._failures[error_key], self._most.get(error_key)
+        if count == 0:
+            return "started again"
+        return f"try {count + 1}" if most is None else f"try {count + 1} of {most}"
 
     async def run(self) -> None:
         """Go through the steps, from where the training is, until there is no training any more."""
@@ -107,6 +116,7 @@ class TrainingRun:
     async def _fail(self, error_key: str, error: Exception, state_before: str, state_after: TrainerState) -> None:
         self._failures[error_key] += 1
         count, most = self._failures[error_key], most_tries(error, error_key)
+        self._most[error_key] = most
         text = text_of(error, self._logic)
         if most is None or count < most:
             logger.warning(
@@ -156,7 +166,7 @@ class TrainingRun:
 def most_tries(error: Exception, error_key: str = "") -> int | None:
     """How often in a row this step may end with such an error; None for as often as it takes."""
     match error:
-        case CriticalError():
+        case CriticalError() | ProgramMissingError():
             return 1
         case _ if error_key in KEEPING_A_MODEL:
             return None

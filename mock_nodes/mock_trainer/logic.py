@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -99,7 +98,7 @@ class MockTrainer(TrainerLogic):
             *("--at", str(given.get("fail_at", 2)), "--times", str(given.get("fail_times", -1))),
         ]
         self._executor = Executor(self.training.training_folder)
-        await self._executor.start(shlex.join(arguments))
+        await self._executor.start(arguments)
 
     def _get_new_best_training_state(self) -> TrainingStateData | None:
         if self.error_configuration.get_new_model or self._fail == "metrics":

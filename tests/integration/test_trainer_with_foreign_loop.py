@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from learning_loop_node.settings import TrainerSettings
+from learning_loop_node.trainer.executor import Executor
+from mock_nodes.mock_trainer.logic import MockTrainer
 from tests.polling import until
 from tests.trainers import running_trainer
 from tests.training_loop import lost, refused, training_loop
@@ -297,6 +300,56 @@ async def test_a_failure_is_told_when_the_loop_is_back(tmp_path: Path):
             await until(lambda: "run_training" in loop.errors)
             assert "the training crashes" in loop.errors["run_training"]
             await loop.until_idle()
+
+
+async def test_the_log_says_where_another_try_begins_and_its_words_are_of_that_try(tmp_path: Path):
+    async with training_loop() as loop, running_trainer(tmp_path, loop.host):
+        loop.takes_logs = True
+        await loop.begin(hyperparameters={"epochs": 3, "seconds": 0, "fail": "no_gpu", "fail_at": 2})
+        await until(lambda: "detecting" in loop.states)
+        await loop.until_idle()
+        lines = loop.logs[-1].splitlines()
+        begun = [line for line in lines if line.startswith(("---", "training from epoch"))]
+        assert begun == [
+            "training from epoch 1 to 3", "--- try 2 of 3 ---", "training from epoch 2 to 3", "--- try 3 of 3 ---",
+            "training from epoch 2 to 3",
+        ]  # fmt: skip
+        assert len(loop.logs) == len(set(loop.logs))
+
+
+async def test_what_an_earlier_try_has_said_is_not_held_against_the_next_one(tmp_path: Path):
+    """It runs long enough to be looked at."""
+    async with training_loop() as loop, running_trainer(tmp_path, loop.host):
+        await loop.begin(hyperparameters={"epochs": 3, "seconds": 0.3, "fail": "out_of_memory", "fail_times": 1})
+        await until(lambda: "detecting" in loop.states)
+        await loop.until_idle()
+        assert loop.errors.keys() == {"run_training"}
+        assert "model_3.weights" in loop.models[loop.model_of_training["1"]].formats["mocked"]
+
+
+async def test_a_program_that_is_silent_for_too_long_is_ended(tmp_path: Path):
+    settings = TrainerSettings(silence_limit_s=20)
+    async with training_loop() as loop, running_trainer(tmp_path, loop.host, trainer=settings):
+        await loop.begin(hyperparameters={"epochs": 3, "seconds": 0, "fail": "hang", "fail_times": 1})
+        await until(lambda: "detecting" in loop.states)
+        await loop.until_idle()
+        assert loop.errors["run_training"] == (
+            "the training program has printed nothing for 20 s (TRAINING_SILENCE_LIMIT_S) and was ended"
+        )
+        assert "model_3.weights" in loop.models[loop.model_of_training["1"]].formats["mocked"]
+
+
+async def test_a_program_that_is_not_there_is_named_at_once(tmp_path: Path):
+    class Mistaken(MockTrainer):
+        async def _start(self) -> None:
+            self._executor = Executor(self.training.training_folder)
+            await self._executor.start(["not_there_at_all", "--epochs", "3"])
+
+    async with training_loop() as loop, running_trainer(tmp_path, loop.host, Mistaken()):
+        await loop.begin()
+        await until(lambda: "ready_for_cleanup" in loop.states)
+        await loop.until_idle()
+        assert loop.errors["run_training"].startswith("the program 'not_there_at_all' is not there: ")
 
 
 @pytest.mark.parametrize("takes_logs", [True, False])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import (
     ChildCrashedError,
     ChildFailedError,
     ChildOutOfMemoryError,
+    ChildTimedOutError,
     CriticalError,
     InsufficientMemoryError,
     NodeError,
@@ -18,6 +20,8 @@ from ...errors import (
 from ...runtime.race import first_of
 from ...runtime.threads import io_bound
 from ...runtime.trouble import Trouble
+from ..silence import Silence
+from ..try_marks import mark_try
 from .upload_model import has_model
 
 if TYPE_CHECKING:
@@ -38,6 +42,7 @@ async def train_by_command(logic: TrainerLogic) -> None:
     """
     logic._stop_requested = False
     error: NodeError | None = None
+    await io_bound(mark_try, logic.training.training_folder_path, logic._steps.try_name("run_training"))
     try:
         await logic._begin_command()
         if logic._executor is None and logic._stop_requested:
@@ -63,8 +68,14 @@ async def _wait_for_end(logic: TrainerLogic) -> NodeError | None:
 async def _watch(logic: TrainerLogic) -> NodeError:
     """Look for errors in the log, and tell the loop about better models; that the loop is away does not matter."""
     trouble = Trouble(logic.clock)
+    limit_s = logic._environment_vars.training_silence_limit_s
+    silence = Silence(Path(logic.executor.log_file_path), limit_s, logic.clock)
     while True:
         await logic.clock.sleep(LOOK_S)
+        if await io_bound(silence.has_lasted):
+            return ChildTimedOutError(
+                f"the training program has printed nothing for {limit_s:g} s (TRAINING_SILENCE_LIMIT_S) and was ended"
+            )
         if text := await io_bound(logic._get_executor_error_from_log):
             return _error_named(text)
         try:
@@ -81,7 +92,7 @@ async def _watch(logic: TrainerLogic) -> NodeError:
 async def _error_of(logic: TrainerLogic, status: int) -> NodeError:
     """Why a program that nobody has stopped has ended with this status."""
     text = await io_bound(logic._get_executor_error_from_log)
-    tail = "".join(await io_bound(logic.executor.get_log_by_lines, TAIL_LINES))[-LONGEST_TAIL:].strip()
+    tail = "".join(await io_bound(logic.executor.get_own_log_by_lines, TAIL_LINES))[-LONGEST_TAIL:].strip()
     said = f"; it said last:\n{tail}" if tail else "; it said nothing"
     if text:
         return _error_named(text)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from pathlib import Path
 
 import pytest
 
-from learning_loop_node.errors import ChildFailedError
+from learning_loop_node.errors import ChildFailedError, ProgramMissingError
 from learning_loop_node.trainer.executor import Executor
 from tests.polling import until
 
@@ -59,6 +60,30 @@ async def test_the_log_of_a_second_program_follows_that_of_the_first(executor: E
     assert executor.get_log() == "one\ntwo\n"
 
 
+async def test_what_the_present_program_has_printed(executor: Executor):
+    assert executor.get_own_log_by_lines() == []
+    for word in ("one", "two"):
+        await executor.start(f"echo {word}")
+        await executor.wait()
+    assert executor.get_own_log_by_lines() == executor.get_own_log_by_lines(tail=5) == ["two\n"]
+    assert executor.get_own_log_by_lines(tail=0) == []
+
+
+async def test_a_list_of_arguments_needs_no_quotes(executor: Executor, tmp_path: Path):
+    program = tmp_path / "my programs" / "it's.sh"
+    program.parent.mkdir()
+    program.write_text('echo "$1|$2"')
+    await executor.start(["/bin/sh", program, "a b", ""])
+    assert await executor.wait() == 0
+    assert executor.get_log() == "a b|\n"
+
+
+@pytest.mark.parametrize("command", ["", "  ", []])
+async def test_no_program_at_all(executor: Executor, command: str | list[str]):
+    with pytest.raises(ChildFailedError, match="the command is empty"):
+        await executor.start(command)
+
+
 async def test_one_program_at_a_time(executor: Executor):
     await executor.start("sleep 60")
     with pytest.raises(ChildFailedError, match="running"):
@@ -66,10 +91,27 @@ async def test_one_program_at_a_time(executor: Executor):
     assert await executor.stop_and_wait() == -signal.SIGTERM
 
 
-async def test_a_program_that_does_not_exist(executor: Executor):
-    with pytest.raises(FileNotFoundError):
-        await executor.start("not_there_at_all --epochs 3")
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        ("not_there_at_all --epochs 3", "'not_there_at_all' is not there: nothing on the PATH has this name"),
+        ("bin/not_there", "bin/not_there does not exist; correct its path"),
+        (["/not there", "x"], "/not there does not exist; correct its path"),
+        ("./odd", "'./odd' cannot be started: the interpreter in its first line is not there"),
+    ],
+)
+async def test_a_program_that_does_not_exist(executor: Executor, command: str | list[str], text: str):
+    make_program(executor, "odd", "#!/not/there\n", mode=0o700)
+    with pytest.raises(FileNotFoundError, match=re.escape(text)) as raised:
+        await executor.start(command)
+    assert isinstance(raised.value, ProgramMissingError)
     assert not executor.is_running()
+
+
+async def test_a_program_that_nobody_may_start(executor: Executor):
+    make_program(executor, "plain.txt", "no program", mode=0o600)
+    with pytest.raises(ChildFailedError, match=r"'./plain.txt' cannot be started: it, or its folder, may not be used"):
+        await executor.start("./plain.txt")
 
 
 async def test_one_that_does_not_end_when_asked_is_killed(executor: Executor):
@@ -125,6 +167,12 @@ async def test_cancelling_the_wait_leaves_the_program_alone(executor: Executor):
         await asyncio.wait_for(executor.wait(), 0.05)
     assert executor.is_running()
     await executor.stop_and_wait()
+
+
+def make_program(executor: Executor, name: str, content: str, *, mode: int) -> None:
+    file = Path(executor.path, name)
+    file.write_text(content)
+    file.chmod(mode)
 
 
 def runs(process_id: int) -> bool:

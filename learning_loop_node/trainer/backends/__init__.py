@@ -1,0 +1,1 @@
+"""Trainers that come along, each with its own libraries."""
