@@ -8,22 +8,30 @@ import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
 import uvicorn
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from learning_loop_node.loop_server.access.passwords import Passwords
 from learning_loop_node.loop_server.app import create_app
+from learning_loop_node.loop_server.storage.database import FILE_NAME, Database, sqlite_url
+from learning_loop_node.runtime.files import make_folder
 from learning_loop_node.settings import LoopServerSettings
 from tests.postgres import SERVER, database_for
 
 ORGANIZATION = "zauberzeug"
 PROJECT = "demo"
 P = f"/{ORGANIZATION}/projects/{PROJECT}"
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""Hashes of passwords that nobody wants to guess; usual ones take longer than many a test."""
 
 
 @dataclass
@@ -128,8 +136,13 @@ async def running_loop(tmp_path: Path, *, port: int = 0, **settings: Any) -> Asy
     values: dict[str, Any] = {"data_folder": tmp_path / "loop", "username": "admin", "password": "secret"} | settings
     if SERVER and "database_url" not in settings:
         values["database_url"] = await database_for(tmp_path / "loop", SERVER)
+    elif "database_url" not in settings and not values["data_folder"].exists():
+        content = await asyncio.to_thread(_new_database)
+        make_folder(values["data_folder"])
+        (values["data_folder"] / FILE_NAME).write_bytes(content)
     group = LoopServerSettings(**values | {"password": SecretStr(values["password"])})
     app = create_app(group)
+    app.state.loop.auth.passwords = Passwords(CHEAP)
     with socket.create_server(("127.0.0.1", port)) as listener:
         host = f"127.0.0.1:{listener.getsockname()[1]}"
         server = InProcess(uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=5))
@@ -171,6 +184,22 @@ class InProcess(uvicorn.Server):
 
     def capture_signals(self) -> Any:
         return nullcontext()
+
+
+@cache
+def _new_database() -> bytes:
+    """A database as the loop makes it; to make it anew for each test takes longer than many a test."""
+
+    async def make(file: Path) -> None:
+        database = Database(sqlite_url(file.parent))
+        await database.open()
+        await database.aclose()
+
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / FILE_NAME
+        asyncio.run(make(file))
+        assert list(file.parent.iterdir()) == [file]  # nothing of it is left in a journal
+        return file.read_bytes()
 
 
 def _append(

@@ -11,7 +11,7 @@ from aiohttp import ClientSession, CookieJar
 
 from learning_loop_node.loop_server.access.passwords import Passwords
 from tests.builders import jpeg
-from tests.loop import ORGANIZATION, P, RunningLoop, running_loop
+from tests.loop import CHEAP, ORGANIZATION, P, RunningLoop, running_loop
 
 PASSWORD, NEW = "long enough", "another password"
 ANNA = "/users/anna"
@@ -30,7 +30,7 @@ class Interrupted(Passwords):
     """After a password was compared, something else happens first."""
 
     def __init__(self, meanwhile: Callable[[], Awaitable[Any]]) -> None:
-        super().__init__()
+        super().__init__(CHEAP)
         self._meanwhile: Callable[[], Awaitable[Any]] | None = meanwhile
 
     async def match(self, password: str, password_hash: str | None) -> bool:

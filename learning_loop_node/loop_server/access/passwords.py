@@ -17,21 +17,22 @@ LONGEST = 1024
 
 
 class Passwords:
-    """Makes and checks hashes in a thread."""
+    """Makes and checks hashes in a thread. `hasher` says how much work a hash is; argon2-cffi knows what is safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, hasher: PasswordHasher | None = None) -> None:
+        self._hasher = hasher or PasswordHasher()
         self._turn = asyncio.Semaphore(AT_ONCE)
 
     async def hash(self, password: str) -> str:
         async with self._turn:
-            return await io_bound(_hasher().hash, password)
+            return await io_bound(self._hasher.hash, password)
 
     async def match(self, password: str, password_hash: str | None) -> bool:
         """Whether this is the password. Without a hash it takes as long, so that nobody learns which users exist."""
         if len(password) > LONGEST:
             return False
         async with self._turn:
-            return await io_bound(_verify, password, password_hash)
+            return await io_bound(_verify, self._hasher, password, password_hash)
 
 
 def random_password() -> str:
@@ -39,18 +40,13 @@ def random_password() -> str:
     return secrets.token_urlsafe(12)
 
 
-def _verify(password: str, password_hash: str | None) -> bool:
+def _verify(hasher: PasswordHasher, password: str, password_hash: str | None) -> bool:
     try:
-        return _hasher().verify(password_hash or _somebody(), password) and password_hash is not None
+        return hasher.verify(password_hash or _somebody(hasher), password) and password_hash is not None
     except (VerificationError, InvalidHashError):
         return False
 
 
 @cache
-def _hasher() -> PasswordHasher:
-    return PasswordHasher()
-
-
-@cache
-def _somebody() -> str:
-    return _hasher().hash(random_password())
+def _somebody(hasher: PasswordHasher) -> str:
+    return hasher.hash(random_password())

@@ -15,11 +15,12 @@ from learning_loop_node.errors import NotAuthenticatedError, RateLimitedError, S
 from learning_loop_node.loop_server.access.attempts import FAILURES
 from learning_loop_node.loop_server.access.auth import Auth
 from learning_loop_node.loop_server.access.origin import is_loopback
-from learning_loop_node.loop_server.access.passwords import AT_ONCE
+from learning_loop_node.loop_server.access.passwords import AT_ONCE, Passwords
 from learning_loop_node.loop_server.access.rights import Role
 from learning_loop_node.loop_server.storage import users
 from learning_loop_node.loop_server.storage.database import Database, sqlite_url
 from learning_loop_node.settings import LoopServerSettings
+from tests.loop import CHEAP
 
 
 @pytest.fixture
@@ -101,4 +102,6 @@ def test_is_loopback(host: str, expected: bool):
 def auth(database: Database, **settings: Any) -> Auth:
     if "password" in settings:
         settings["password"] = SecretStr(settings["password"])
-    return Auth(LoopServerSettings(**settings), database)
+    made = Auth(LoopServerSettings(**settings), database)
+    made.passwords = Passwords(CHEAP)
+    return made
