@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -217,7 +218,8 @@ async def test_a_training_from_the_queue_to_a_numbered_model(loop: RunningLoop):
         assert (await trainer.report(2, hyperparameters=hyperparameters | {"batch_size": 8}))["success"] is True
         epochs = (await loop.json("GET", f"{P}/trainings/1/metrics"))["epochs"]
         assert [entry["epoch"] for entry in epochs] == [1, 2], "the same again is nothing new"
-        assert epochs[1]["confusion_matrix"] == {"c": {"tp": 3, "fp": 1, "fn": 2}}
+        face = now["categories"][0]["id"]
+        assert epochs[1]["confusion_matrix"] == {face: {"tp": 3, "fp": 1, "fn": 2}}
         assert (epochs[1]["train_image_count"], epochs[1]["test_image_count"]) == (2, 1)
         assert epochs[1]["hyperparameters"]["batch_size"] == 8
         assert (await one(loop))["best_epoch"] == 2
@@ -240,7 +242,7 @@ async def test_a_training_from_the_queue_to_a_numbered_model(loop: RunningLoop):
     model = await loop.json("GET", f"{P}/models/1.0")
     assert model == await loop.json("GET", f"{P}/models/{answer['id']}")
     assert (model["training"], model["parent"], model["comment"]) == (1, None, "first")
-    assert model["confusion_matrix"] == {"c": {"tp": 3, "fp": 1, "fn": 2}}
+    assert model["confusion_matrix"] == {face: {"tp": 3, "fp": 1, "fn": 2}}
     charts = (await loop.json("GET", f"{P}/trainings"))["charts"]
     assert charts[0]["data"][0]["model_id"] == answer["id"]
 
@@ -962,6 +964,29 @@ async def test_an_empty_report_is_one(loop: RunningLoop):
         assert (await trainer.report(epoch=None, **nothing))["success"] is True
         [epoch] = (await loop.json("GET", f"{P}/trainings/1/metrics"))["epochs"]
         assert (epoch["confusion_matrix"], epoch["train_image_count"], epoch["epoch"]) == ({}, 0, None)
+
+
+async def test_counts_of_what_is_no_category_of_the_training_are_dropped(
+    loop: RunningLoop, caplog: pytest.LogCaptureFixture
+):
+    face, nose = (entry["id"] for entry in (await loop.json("GET", P))["categories"])
+    await train(loop, category_ids=[face])
+    counts = {"tp": 3, "fp": 1, "fn": 2}
+    async with scripted_trainer(loop) as trainer:
+        await trainer.say("idle")
+        await trainer.begun()
+        with caplog.at_level(logging.WARNING):
+            assert (await trainer.report(confusion_matrix=dict.fromkeys((face, nose, "zzz"), counts)))[
+                "success"
+            ] is True
+        assert f"dropped: {', '.join(map(repr, sorted((nose, 'zzz'))))}" in caplog.text
+        [epoch] = (await loop.json("GET", f"{P}/trainings/1/metrics"))["epochs"]
+        assert epoch["confusion_matrix"] == {face: counts}
+        await trainer.say("running")
+        await trainer.upload(1)
+        await trainer.say("idle")
+        await becomes(loop, "finished")
+    assert (await loop.json("GET", f"{P}/models/1.0"))["confusion_matrix"] == {face: counts}
 
 
 async def test_reports_without_a_training_are_refused(loop: RunningLoop):

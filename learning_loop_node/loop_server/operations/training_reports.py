@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -10,12 +11,14 @@ from ...errors import InvalidRequestError, NotFoundError
 from ..access.rights import Right
 from ..dispatch import SUBJECT
 from ..loop import Loop
-from ..node_events import NodeEvent, need
+from ..node_events import TOLD, NodeEvent, need
 from ..nodes import ConnectedNode
 from ..storage import projects, trainings
-from ..storage.tables import TrainingMetricRow
+from ..storage.tables import TrainingMetricRow, TrainingRow
 from ..wire.ground import ShortText
 from ..wire.trainings import ConfusionCounts, ModelReport, TrainingReport
+
+logger = logging.getLogger(__name__)
 
 
 def events(loop: Loop) -> list[NodeEvent]:
@@ -43,11 +46,11 @@ class TrainingReports:
         if node.id != report.trainer_id:
             raise InvalidRequestError(f"trainer_id is {report.trainer_id!r}, but this trainer is {node.id!r}")
         training_id = await self._loop.dispatch.training_of(node, place)
-        confusion = _plain(report.confusion_matrix)
         async with self._loop.database.writing() as session:
             row = await trainings.row_of(session, training_id)
             if row is None:
                 raise NotFoundError("the training is gone")
+            confusion = _counts(report.confusion_matrix, row, node)
             given = report.hyperparameters
             metric = TrainingMetricRow(
                 training_id=row.id,
@@ -75,11 +78,12 @@ class TrainingReports:
         async with self._loop.database.reading() as session:
             place = await projects.project_named(session, organization, project)
         training_id = await self._loop.dispatch.training_of(node, place)
-        confusion, model_id = _plain(report.confusion_matrix), str(report.id)
+        model_id = str(report.id)
         async with self._loop.database.writing() as session:
             row = await trainings.row_of(session, training_id)
             if row is None:
                 raise NotFoundError("the training is gone")
+            confusion = _counts(report.confusion_matrix, row, node)
             is_new = await trainings.announce_model(
                 session, row, model_id=model_id, host=node.host, confusion=confusion
             )
@@ -101,5 +105,15 @@ class TrainingReports:
         self._loop.dispatch.ask_for_files(node, place, model_id)
 
 
-def _plain(matrix: Mapping[str, ConfusionCounts]) -> dict[str, Any]:
-    return {name: counts.model_dump() for name, counts in matrix.items()}
+def _counts(matrix: Mapping[str, ConfusionCounts], training: TrainingRow, node: ConnectedNode) -> dict[str, Any]:
+    """Those of categories that the training is about; a report is not refused for what else a trainer counts."""
+    known = {category["id"] for category in training.categories}
+    others = sorted(set(matrix) - known)
+    if others:
+        logger.warning(
+            "training %d: the %s reports counts of what is no category of it, which are dropped: %s",
+            training.number,
+            node,
+            ", ".join(map(repr, others[:TOLD])) + (" …" if len(others) > TOLD else ""),
+        )
+    return {name: counts.model_dump() for name, counts in matrix.items() if name in known}
