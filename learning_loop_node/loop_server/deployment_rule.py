@@ -110,6 +110,10 @@ async def _judge(
     *others, score = (macro_f1(entry.counts) for entry in found.scores)
     if math.isnan(score):
         return Decision(False, f"not deployed: nothing is annotated in the {images} on which it was evaluated")
+    if score <= 0:
+        return Decision(
+            False, f"not deployed: macro F1 {score:.3f} on {images}; it has found nothing that is annotated"
+        )
     if former is None:
         return Decision(True, f"deployed: macro F1 {score:.3f} on {images}, and no model was deployed")
     gain = score - others[0]

@@ -85,6 +85,10 @@ async def test_nothing_is_deployed_unless_somebody_says_so(loop: RunningLoop):
     ("rule", "old", "new", "reason"),
     [
         pytest.param({}, None, 1, "deployed: macro F1 0.250 on 4 images of the set test, and no model", id="first"),
+        pytest.param(
+            {}, None, 0, "not deployed: macro F1 0.000 on 4 images of the set test; it has found", id="useless"
+        ),
+        pytest.param({}, 1, 0, "not deployed: macro F1 0.000 on 4 images", id="useless after another"),
         pytest.param({}, 2, 3, "deployed: macro F1 0.750 against 0.500 of 1.0 on 4 images", id="better"),
         pytest.param({}, 2, 2, "not deployed: macro F1 0.500 against 0.500", id="as good"),
         pytest.param({}, 3, 2, "not deployed: macro F1 0.500 against 0.750", id="worse"),
