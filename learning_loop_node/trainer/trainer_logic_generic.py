@@ -79,6 +79,7 @@ class TrainerLogicGeneric(ABC):
         self._is_over = asyncio.Event()
         self._is_over.set()
         self._progress_trouble = Trouble(self.clock)
+        self._metrics_trouble = Trouble(self.clock)
 
     # --- what a subclass implements
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from learning_loop_node.data_classes import TrainingStateData
 from learning_loop_node.settings import TrainerSettings
 from learning_loop_node.trainer.executor import Executor
 from mock_nodes.mock_trainer.logic import MockTrainer
@@ -147,6 +148,27 @@ async def test_a_category_without_annotation_is_named(tmp_path: Path):
         await loop.begin(categories=[{"id": "c-1", "name": "face", "type": "box"}, other])
         await loop.until_state("detecting")
         assert loop.errors["categories"] == "the training images have no annotation of eye"
+
+
+async def test_categories_that_were_not_chosen_neither_come_nor_are_counted(tmp_path: Path, caplog: Any):
+    class Generous(MockTrainer):
+        def _get_new_best_training_state(self) -> TrainingStateData | None:
+            state = super()._get_new_best_training_state()
+            if state is not None:
+                state.confusion_matrix["c-9"] = {"tp": 1, "fp": 0, "fn": 0}
+            return state
+
+    async with training_loop() as loop, running_trainer(tmp_path, loop.host, Generous()) as trainer:
+        for _, record in loop.images.values():
+            record["box_annotations"].append({"x": 1, "y": 2, "width": 30, "height": 20, "category_id": "c-9"})
+        await loop.begin(hyperparameters={"epochs": 3, "seconds": 0.3})
+        await loop.until_state("running")
+        boxes = [image["box_annotations"] for image in trainer.logic.training.image_data]
+        assert [[box["category_id"] for box in entries] for entries in boxes] == [["c-1"]] * 4
+        await loop.until_idle()
+    assert len(loop.metrics) > 1
+    assert all(told["confusion_matrix"].keys() == {"c-1"} for told in loop.metrics)
+    assert caplog.text.count("counts of categories that the training does not have are left out: c-9") == 1
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...data_classes import Category
@@ -31,10 +31,11 @@ async def prepare(logic: TrainerLogicGeneric) -> None:
     image_data, skipped_count = await downloader.download_training_data(training.images_folder)
     _check(image_data, skipped_count)
     assign_validation_set(image_data, training.hyperparameters)
+    missing = await io_bound(_without_annotation, training.categories, image_data)
+    await io_bound(_leave_out_other_categories, training.categories, image_data)
     training.image_data, training.skipped_image_count = image_data, skipped_count
     if skipped_count:
         logger.warning("%d images cannot be used and are left out; %d are there", skipped_count, len(image_data))
-    missing = await io_bound(_without_annotation, training.categories, image_data)
     if missing:
         logic.errors.set(CATEGORIES, f"the training images have no annotation of {', '.join(missing)}")
     else:
@@ -50,6 +51,25 @@ def _check(image_data: list[dict[str, Any]], skipped_count: int) -> None:
         raise CriticalError(
             f"none of the {len(image_data)} images is in the set train; move some there, and train again"
         )
+
+
+def _leave_out_other_categories(categories: Sequence[Category], image_data: Iterable[dict[str, Any]]) -> None:
+    """Drop annotations of categories that were not chosen for this training; all images and all keys stay."""
+    chosen = {category.id for category in categories}
+    if not chosen:
+        return
+    for image in image_data:
+        for kind in ANNOTATIONS:
+            entries = image.get(kind)
+            if isinstance(entries, list):
+                image[kind] = [entry for entry in entries if _is_of(chosen, entry)]
+            elif entries and not _is_of(chosen, entries):
+                image[kind] = None
+
+
+def _is_of(chosen: Collection[str], annotation: Mapping[str, Any]) -> bool:
+    """Whether an annotation belongs to one of these categories; one that names none is left to the logic."""
+    return annotation.get("category_id") is None or annotation["category_id"] in chosen
 
 
 def _without_annotation(categories: Iterable[Category], image_data: Iterable[dict[str, Any]]) -> list[str]:

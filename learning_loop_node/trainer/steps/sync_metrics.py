@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ...data_classes import TrainingOut
 from ...data_classes.codec import to_dict
 
 if TYPE_CHECKING:
     from ..trainer_logic_generic import TrainerLogicGeneric
+
+logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 60.0
 
@@ -23,7 +27,7 @@ async def sync_metrics(logic: TrainerLogicGeneric) -> None:
     out = TrainingOut(
         trainer_id=node.uuid,
         trainer_name=node.name,
-        confusion_matrix=state.confusion_matrix,
+        confusion_matrix=_of_this_training(logic, state.confusion_matrix),
         train_image_count=None if sets is None else sets.count("train") + sets.count("val"),
         test_image_count=None if sets is None else sets.count("test"),
         hyperparameters=logic.hyperparameters_for_state_sync,
@@ -34,3 +38,12 @@ async def sync_metrics(logic: TrainerLogicGeneric) -> None:
         "update_training", context.organization, context.project, to_dict(out), timeout_s=TIMEOUT_S
     )
     logic._on_metrics_published(state)
+
+
+def _of_this_training(logic: TrainerLogicGeneric, counts: Mapping[str, Any]) -> dict[str, Any]:
+    """Without those of other categories, which the loop did not ask for; the log says so once."""
+    own = {category.id for category in logic.training.categories}
+    others = [category_id for category_id in counts if own and category_id not in own]
+    if others and logic._metrics_trouble.is_news(f"{logic.training.id} {others}"):
+        logger.warning("counts of categories that the training does not have are left out: %s", ", ".join(others))
+    return {category_id: entry for category_id, entry in counts.items() if category_id not in others}

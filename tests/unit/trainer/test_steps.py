@@ -60,6 +60,48 @@ def test_categories_without_annotation(images: list[dict[str, Any]], missing: li
 
 
 @pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        pytest.param({"box_annotations": []}, {"box_annotations": []}, id="none"),
+        pytest.param({}, {}, id="no keys"),
+        pytest.param(
+            {
+                "box_annotations": [{"category_id": "f"}, {"category_id": "x"}],
+                "point_annotations": [{"category_id": "x"}],
+            },
+            {"box_annotations": [{"category_id": "f"}], "point_annotations": []},
+            id="boxes and points",
+        ),
+        pytest.param(
+            {"segmentation_annotations": [{"category_id": "x"}, {"category_id": "e"}]},
+            {"segmentation_annotations": [{"category_id": "e"}]},
+            id="segmentations",
+        ),
+        pytest.param(
+            {"classification_annotation": {"category_id": "x"}}, {"classification_annotation": None}, id="another class"
+        ),
+        pytest.param(
+            {"classification_annotation": {"category_id": "f"}},
+            {"classification_annotation": {"category_id": "f"}},
+            id="a class",
+        ),
+        pytest.param({"classification_annotation": None}, {"classification_annotation": None}, id="no class"),
+        pytest.param({"box_annotations": [{"x": 1}]}, {"box_annotations": [{"x": 1}]}, id="without a category"),
+    ],
+)
+def test_annotations_of_categories_that_were_not_chosen_are_left_out(given: dict[str, Any], left: dict[str, Any]):
+    images = [{"id": "x", "set": "train"} | given]
+    prepare._leave_out_other_categories([FACE, EYE], images)
+    assert images == [{"id": "x", "set": "train"} | left]
+
+
+def test_without_any_category_all_annotations_stay():
+    images = [image("train", "f", "x")]
+    prepare._leave_out_other_categories([], images)
+    assert images == [image("train", "f", "x")]
+
+
+@pytest.mark.parametrize(
     ("hyperparameters", "text"),
     [
         ({"resolution": 0}, "resolution must be a number above 0, not 0"),
