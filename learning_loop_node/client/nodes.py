@@ -12,11 +12,20 @@ from .place import entries_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ConverterFormats:
+    """From which format of models to which a converter leads."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class NodeEntry:
     """A node that is connected: a `trainer`, an `annotation_node`, a `converter`, or a `legacy` one of 0.3.2.
 
     `context` is the project that it works for, None if it is idle or we may not know. A trainer takes trainings of its
     `architecture` while its state is `idle`; its `pretrained_models` are the variants that it can begin with.
+    `formats` are those of a converter.
     """
 
     id: str
@@ -28,6 +37,7 @@ class NodeEntry:
     architecture: str | None = None
     pretrained_models: list[PretrainedModel] = field(default_factory=list)
     capabilities: list[str] = field(default_factory=list)
+    formats: ConverterFormats | None = None
     context: Context | None = None
     uptime: float | None = None
     connected_since: str | None = None

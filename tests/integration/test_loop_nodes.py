@@ -53,6 +53,7 @@ async def test_a_trainer_is_listed_as_it_describes_itself(loop: RunningLoop, tra
             "architecture": "mocked",
             "pretrained_models": status["pretrained_models"],
             "capabilities": [],
+            "formats": None,
             "context": None,
             "uptime": 1.5,
             "user": "admin",
@@ -231,6 +232,18 @@ async def test_nodes_of_others_are_not_told(loop: RunningLoop):
         async with session.get("/api/nodes") as answer:
             [node] = (await answer.json())["nodes"]
         assert (node["context"], node["errors"]) == (None, {}), "where it works is not theirs to know"
+
+
+async def test_a_converter_says_from_which_format_to_which_it_leads(loop: RunningLoop):
+    status = {"id": "c", "name": "halves", "state": "idle", "source_format": "float32", "target_format": "float16"}
+    async with node_client(loop, "converter") as converter:
+        for told, expected in (
+            ({}, {"source": "float32", "target": "float16"}),
+            ({"target_format": None}, None),
+        ):
+            assert (await converter.call("update_converter", status | told))["success"] is True
+            [node] = (await loop.json("GET", "/nodes"))["nodes"]
+            assert (node["kind"], node["formats"]) == ("converter", expected)
 
 
 # --- for how long

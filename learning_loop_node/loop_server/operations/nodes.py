@@ -14,7 +14,7 @@ from ..node_events import NodeEvent
 from ..nodes import ConnectedNode, NodeKind
 from ..trainer_choice import TRAINERS
 from ..wire.ground import Done
-from ..wire.nodes import AnnotatorReport, ConnectedNodes, NodeRecord, NodeReport, TrainerReport
+from ..wire.nodes import AnnotatorReport, ConnectedNodes, ConverterReport, NodeRecord, NodeReport, TrainerReport
 
 KINDS = (NodeKind.TRAINER, NodeKind.ANNOTATION_NODE, NodeKind.CONVERTER, NodeKind.LEGACY)
 
@@ -44,7 +44,7 @@ def events(loop: Loop) -> list[NodeEvent]:
     return [
         NodeEvent(name="update_trainer", arguments=[TrainerReport], run=operations.hear_trainer, is_of_legacy=True),
         NodeEvent(name="update_annotation_node", arguments=[AnnotatorReport], run=operations.hear),
-        NodeEvent(name="update_converter", arguments=[NodeReport], run=operations.hear),
+        NodeEvent(name="update_converter", arguments=[ConverterReport], run=operations.hear),
     ]
 
 
@@ -105,7 +105,7 @@ def _is_managed(node: ConnectedNode, caller: Caller) -> bool:
 
 def _record(node: ConnectedNode, caller: Caller) -> NodeRecord:
     status = dict(node.status)
-    place = status.get("context")
+    place, source, target = status.get("context"), status.get("source_format"), status.get("target_format")
     is_told = place is None or caller.may(Right.READ, place["organization"], place["project"])
     return NodeRecord.model_validate(
         {
@@ -118,6 +118,7 @@ def _record(node: ConnectedNode, caller: Caller) -> NodeRecord:
             "architecture": status.get("architecture"),
             "pretrained_models": status.get("pretrained_models") or [],
             "capabilities": status.get("capabilities") or [],
+            "formats": {"source": source, "target": target} if source and target else None,
             "context": place if is_told else None,
             "uptime": status.get("uptime"),
             "connected_since": node.since.isoformat(),

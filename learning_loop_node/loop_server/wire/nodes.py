@@ -74,6 +74,20 @@ class AnnotatorReport(NodeReport):
     capabilities: list[ShortText] | None = Field(default=None, max_length=MOST_VARIANTS)
 
 
+class ConverterReport(NodeReport):
+    """From which format of models to which a converter leads."""
+
+    source_format: ShortText | None = None
+    target_format: ShortText | None = None
+
+
+class ConverterFormats(Wire):
+    """From which format of models to which a converter leads."""
+
+    source: str
+    target: str
+
+
 class NodeRecord(Wire):
     """A node that is connected. Where it works is told to those who may see that project."""
 
@@ -86,6 +100,7 @@ class NodeRecord(Wire):
     architecture: str | None
     pretrained_models: list[Variant]
     capabilities: list[str]
+    formats: ConverterFormats | None = Field(description="Of a converter; null for others.")
     context: Place | None
     uptime: float | None
     connected_since: str
