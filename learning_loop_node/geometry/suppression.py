@@ -8,45 +8,76 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .boxes import Array, as_boxes
-from .overlap import overlaps
 
 Indices: TypeAlias = NDArray[np.intp]
 
 
-def suppress(boxes_xyxy: Array, scores: Array, *, max_overlap: float) -> Indices:
+def suppress(
+    boxes_xyxy: Array,
+    scores: Array,
+    *,
+    max_overlap: float,
+    max_candidates: int | None = None,
+    max_kept: int | None = None,
+) -> Indices:
     """Indices of the boxes that stay, best first; a box goes if it overlaps a better one that stays by more than this.
 
-    `(N, 4)` and `(N,)` give `(K,)`. Of equal scores the earlier box is the better one.
+    `(N, 4)` and `(N,)` give `(K,)`. Of equal scores the earlier box is the better one. Only the best `max_candidates`
+    are looked at, and the search ends when `max_kept` have been found.
 
     >>> suppress(np.array([[0, 0, 10, 10], [0, 0, 10, 9], [20, 0, 30, 10]]), np.array([0.5, 0.9, 0.7]), max_overlap=0.5)
     array([1, 2])
     """
     boxes = as_boxes(boxes_xyxy)
-    waiting = _best_first(scores, len(boxes))
-    kept = []
-    while len(waiting):
-        best, waiting = waiting[0], waiting[1:]
-        kept.append(best)
-        waiting = waiting[overlaps(boxes[best : best + 1], boxes[waiting])[0] <= max_overlap]
-    return np.array(kept, dtype=np.intp)
+    order = _best_first(scores, len(boxes))[:max_candidates]
+    return _suppress(boxes[order], order, None, max_overlap, max_kept)
 
 
-def suppress_per_class(boxes_xyxy: Array, scores: Array, classes: Array, *, max_overlap: float) -> Indices:
-    """As `suppress`, but boxes of different classes may overlap.
+def suppress_per_class(
+    boxes_xyxy: Array,
+    scores: Array,
+    classes: Array,
+    *,
+    max_overlap: float,
+    max_candidates: int | None = None,
+    max_kept: int | None = None,
+) -> Indices:
+    """As `suppress`, but boxes of different classes may overlap. The limits are for all classes together.
 
     >>> boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 10, 10]])
     >>> suppress_per_class(boxes, np.array([0.5, 0.9, 0.7]), np.array([1, 1, 2]), max_overlap=0.5)
     array([1, 2])
     """
-    boxes, scores, classes = as_boxes(boxes_xyxy), np.asarray(scores), np.asarray(classes)
+    boxes, classes = as_boxes(boxes_xyxy), np.asarray(classes)
     if len(classes) != len(boxes):
         raise ValueError(f"there are {len(boxes)} boxes but {len(classes)} classes")
-    kept = np.zeros(len(boxes), dtype=np.bool_)
-    for number in np.unique(classes):
-        members = np.flatnonzero(classes == number)
-        kept[members[suppress(boxes[members], scores[members], max_overlap=max_overlap)]] = True
-    order = _best_first(scores, len(boxes))
-    return order[kept[order]]
+    order = _best_first(scores, len(boxes))[:max_candidates]
+    return _suppress(boxes[order], order, classes[order], max_overlap, max_kept)
+
+
+def _suppress(boxes: Array, order: Indices, classes: Array | None, max_overlap: float, max_kept: int | None) -> Indices:
+    """What stays of boxes that are sorted, as the indices that `order` has for them.
+
+    One box after the other takes away those that wait behind it; only what still waits is computed with.
+    """
+    lefts, tops, rights, bottoms = np.ascontiguousarray(boxes.T)
+    sizes = np.maximum(rights - lefts, 0) * np.maximum(bottoms - tops, 0)
+    kept: list[np.intp] = []
+    while len(order) and (max_kept is None or len(kept) < max_kept):
+        kept.append(order[0])
+        widths = np.minimum(rights[1:], rights[0]) - np.maximum(lefts[1:], lefts[0])
+        heights = np.minimum(bottoms[1:], bottoms[0]) - np.maximum(tops[1:], tops[0])
+        shared = np.maximum(widths, 0) * np.maximum(heights, 0)
+        # Compared as a quotient, so that what overlaps by just the limit stays.
+        joint = sizes[1:] + sizes[0] - shared
+        goes = np.divide(shared, joint, out=np.zeros_like(shared), where=joint > 0) > max_overlap
+        if classes is not None:
+            goes &= classes[1:] == classes[0]
+        waits = np.flatnonzero(~goes) + 1
+        lefts, tops, rights, bottoms = lefts[waits], tops[waits], rights[waits], bottoms[waits]
+        sizes, order = sizes[waits], order[waits]
+        classes = None if classes is None else classes[waits]
+    return np.array(kept, dtype=np.intp)
 
 
 def _best_first(scores: Array, count: int) -> Indices:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from learning_loop_node.geometry.overlap import overlaps
 from learning_loop_node.geometry.suppression import suppress, suppress_per_class
 
 BOXES = [[0, 0, 10, 10], [0, 0, 10, 9], [0, 0, 10, 4], [50, 0, 60, 10]]
@@ -44,3 +45,28 @@ def test_unequal_numbers_are_named():
         suppress(np.array(BOXES), np.array([0.5]), max_overlap=0.5)
     with pytest.raises(ValueError, match="4 boxes but 1 classes"):
         suppress_per_class(np.array(BOXES), np.ones(4), np.array([1]), max_overlap=0.5)
+
+
+def test_limits():
+    boxes, scores = np.array(BOXES), np.array([0.6, 0.7, 0.8, 0.9])
+    assert suppress(boxes, scores, max_overlap=0.5, max_kept=2).tolist() == [3, 2]
+    assert suppress(boxes, scores, max_overlap=0.5, max_candidates=2).tolist() == [3, 2]
+    assert suppress(boxes, scores, max_overlap=0.5, max_kept=0).tolist() == []
+    classes = np.array([0, 0, 0, 1])
+    assert suppress_per_class(boxes, scores, classes, max_overlap=0.5, max_kept=1).tolist() == [3]
+    assert suppress_per_class(boxes, scores, classes, max_overlap=0.3, max_candidates=3).tolist() == [3, 2, 1]
+
+
+@pytest.mark.parametrize("count", [0, 1, 40, 300])
+def test_the_same_as_by_definition(count: int):
+    """Boxes and scores at random, some equal, some without area."""
+    rng = np.random.default_rng(count)
+    corners = rng.integers(0, 60, (count, 2))
+    boxes = np.hstack([corners, corners + rng.integers(-2, 30, (count, 2))])
+    scores, classes = rng.integers(0, 20, count) / 20, rng.integers(0, 3, count)
+    expected: list[int] = []
+    for index in np.argsort(-scores, kind="stable").tolist():
+        better = [other for other in expected if classes[other] == classes[index]]
+        if not better or overlaps(boxes[[index]], boxes[better]).max() <= 0.4:
+            expected.append(index)
+    assert suppress_per_class(boxes, scores, classes, max_overlap=0.4).tolist() == expected

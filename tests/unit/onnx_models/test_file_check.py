@@ -19,8 +19,8 @@ from learning_loop_node.onnx_models.file_check import SCHEMA, check_file, is_pla
 pytest.importorskip("onnx", reason="needs onnx (extra [quantization])")
 
 import onnx
-from google.protobuf.message import DecodeError
 
+DecodeError = pytest.importorskip("google.protobuf.message").DecodeError
 helper = onnx.helper
 FLOAT = onnx.TensorProto.FLOAT
 WEIGHTS = np.arange(4, dtype=np.float32)
