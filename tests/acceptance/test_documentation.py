@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from learning_loop_node.demo.stage import free_ports
 from tests.builders import jpeg
 from tests.documents import DOCUMENTS, ROOT
+from tests.ports import free_ports
 from tests.reader import LOOP_PORT, NEEDS, NODE_PORT, Reader
 
 pytestmark = [*NEEDS, pytest.mark.timeout(300)]

@@ -15,7 +15,6 @@ from learning_loop_node.client.annotation_tools import ToolOnImage
 from learning_loop_node.client.http import LoopHttp
 from learning_loop_node.client.loop import LoopClient
 from learning_loop_node.data_classes import Category, Context
-from learning_loop_node.demo.stage import free_ports
 from learning_loop_node.errors import LoopError, UnavailableError
 from learning_loop_node.generator.scenes import compose, render
 from learning_loop_node.images import encode_jpeg
@@ -25,6 +24,7 @@ from tests.builders import jpeg
 from tests.child import Child, python_child
 from tests.loop import ORGANIZATION, PROJECT, RunningLoop, running_loop
 from tests.polling import until
+from tests.ports import free_ports
 from tests.reader import LOOP_PORT, Reader
 
 THING = Category(id="thing", name="thing", type="segmentation", color="#C04020")

@@ -14,12 +14,12 @@ from zipfile import ZipFile
 
 import pytest
 
-from learning_loop_node.demo.stage import free_ports
 from learning_loop_node.settings import environment_for_child
 from tests.acceptance.test_mock_nodes import MOCK_NODES, recipe
 from tests.child import Child, python_child
 from tests.loop import P, RunningLoop, files_form, running_loop
 from tests.polling import until
+from tests.ports import free_ports
 from tests.proxy import proxy_to
 from tests.reader import LOOP_PORT, NODE_PORT, Reader
 

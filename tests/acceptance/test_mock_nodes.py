@@ -18,13 +18,13 @@ import pytest
 from learning_loop_node.client.detector import DetectorClient
 from learning_loop_node.data_classes import ImageMetadata
 from learning_loop_node.data_classes.codec import from_dict
-from learning_loop_node.demo.stage import free_ports
 from learning_loop_node.errors import UnavailableError
 from learning_loop_node.images import encode_jpeg
 from learning_loop_node.runtime.command import Command
 from learning_loop_node.settings import environment_for_child
 from tests.builders import jpeg
 from tests.loop import RunningLoop, running_loop
+from tests.ports import free_ports
 from tests.reader import LOOP_PORT, NODE_PORT, Reader
 
 MOCK_NODES = Path(__file__).parents[2] / "mock_nodes"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from io import BytesIO
@@ -21,6 +20,7 @@ from tests.child import Child, python_child
 from tests.loop import ORGANIZATION, PROJECT, P, files_form, running_loop
 from tests.node_clients import PATH, trainer_status
 from tests.polling import until
+from tests.ports import free_ports
 
 FACE = {"category_name": "face", "x": 1, "y": 2, "width": 3, "height": 4}
 WEIGHTS = bytes(range(256)) * 8000
@@ -110,7 +110,7 @@ MOMENTS = ("queued", "offer", "data_downloading", "running", "epoch 1", "upload 
 @pytest.mark.parametrize("kill_at", MOMENTS)
 async def test_a_training_survives(tmp_path: Path, kill_at: str):
     await prepare(tmp_path)
-    port = free_port()
+    [port] = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     kill = asyncio.Event()
     delays = iter(SOON_S)
@@ -213,9 +213,3 @@ async def loop_process(tmp_path: Path, port: int) -> AsyncIterator[Child]:
         *command, environment=environment, address=r"answers at (http://\S+)", ready=r"Ctrl\+C"
     ) as child:
         yield child
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
