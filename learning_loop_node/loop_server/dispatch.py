@@ -260,6 +260,8 @@ class Dispatch:
         is_begun = work.state is TrainingState.Starting
         is_news = is_begun or (node.state, errors) != (work.trainer_state, work.errors)
         is_told = is_news or progress != work.progress or work.seen_at != node.sid
+        if work.seen_at != node.sid:
+            work.commanded = None  # it went over a connection that has ended, perhaps into nothing
         work.idle_count, work.seen_at, work.progress, work.gone_since = 0, node.sid, progress, None
         if is_news:
             values: dict[str, Any] = {"trainer_state": node.state, "errors": errors, "progress": progress}

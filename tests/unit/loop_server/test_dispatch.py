@@ -240,6 +240,25 @@ async def test_who_is_to_stop_and_is_away_goes_on(place: Place):
     await until(lambda: place.wires.count("stop_training", "anew") == 1)
 
 
+@pytest.mark.parametrize(("action", "event"), [("stop", "stop_training"), ("abort", "abort_training")])
+async def test_what_was_sent_over_a_connection_that_ended_is_sent_again_at_once(place: Place, action: str, event: str):
+    node = place.connect()
+    place.wires.answers[event] = ...
+    await place.started(node)
+    await getattr(place.dispatch, action)(place.project, 1)
+    await place.dispatch.look()
+    await until(lambda: place.wires.count(event) == 1)
+    place.nodes.left(node.sid)
+    node = place.connect(sid="anew")
+    await place.dispatch.look()
+    assert place.wires.count(event, "anew") == 0, "it has not said yet what it does"
+    await place.say(node, "running")
+    await place.dispatch.look()
+    await until(lambda: place.wires.count(event, "anew") == 1)
+    await place.dispatch.look()
+    assert place.wires.count(event, "anew") == 1
+
+
 async def test_abort_while_an_offer_is_on_its_way(place: Place):
     place.wires.answers["begin_training"] = ...
     node = place.connect()
