@@ -17,6 +17,7 @@ from ..runtime.periodic import Periodic
 from ..runtime.services import Service
 from ..runtime.trouble import Trouble
 from ..settings import Settings
+from .folder_lock import only_process
 from .io_helpers import EnvironmentVars
 from .log_report import LogReport
 from .maintenance import maintenance_operations
@@ -136,6 +137,7 @@ class TrainerNode(Node):
     # --- inside
 
     async def _open(self, stack: AsyncExitStack) -> None:
+        stack.enter_context(only_process(self.settings.node.data_folder, self.name, self.uuid))
         await super()._open(stack)
         logic = self.trainer_logic
         if logic.shutdown_event.is_set():  # this is not the first start of this object

@@ -14,7 +14,7 @@ from learning_loop_node.trainer.trainer_logic_generic import TrainerLogicGeneric
 from learning_loop_node.trainer.training_store import LastTrainingIO
 from mock_nodes.mock_trainer.logic import MockTrainer
 from tests.builders import jpeg
-from tests.loop import P, RunningLoop, running_loop
+from tests.loop import P, RunningLoop, files_form, running_loop
 from tests.polling import until
 from tests.trainers import RunningTrainer, running_trainer
 
@@ -128,6 +128,33 @@ async def test_what_is_wrong_stands_at_the_training_and_a_retry_works(name: str,
         assert again["retry_of"] == number
         finished = await becomes(loop, again["number"], "finished")
         assert finished["model"]["version"] == "1.0"
+
+
+@pytest.mark.parametrize(
+    ("formats", "text"),
+    [(["tflite"], "the format tflite"), (["tflite", "onnx"], "the formats tflite, onnx")],
+)
+async def test_a_base_model_in_other_formats_ends_the_training_at_once(
+    formats: list[str], text: str, loop: RunningLoop, tmp_path: Path
+):
+    model = await loop.push_model(model_format=formats[0])
+    for another in formats[1:]:
+        form = files_form([("file_1.txt", b"the same")])
+        await loop.json("PUT", f"{P}/models/{model['id']}/{another}/file", data=form)
+    async with trainer_of(loop, tmp_path):
+        failed = await becomes(loop, await train(loop, base_model="1.0"), "failed")
+    assert failed["errors"]["download_model"] == (
+        f"the base model 1.0 has {text}; this trainer needs mocked: train without a base model (--base-model), or "
+        "choose one that has mocked"
+    )
+
+
+async def test_what_went_wrong_on_the_way_stands_beside_the_finished_training(loop: RunningLoop, tmp_path: Path):
+    async with trainer_of(loop, tmp_path):
+        number = await train(loop, hyperparameters={"epochs": 3, "seconds": 0.05, "fail": "crash", "fail_at": 2})
+        finished = await becomes(loop, number, "finished")
+    assert (finished["model"]["version"], finished["error"]) == ("1.0", None)
+    assert finished["notice"].startswith("run_training: the best model so far is used; given up after 3 tries: ")
 
 
 async def test_stopped_and_aborted(loop: RunningLoop, tmp_path: Path):
