@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import ForbiddenError, InvalidRequestError, NodeError, TooLargeError
 from .forms import read_body
+from .refused_websockets import refuse
 from .replies import error_reply
 from .sio import SOCKET_IO_PATH
 
@@ -59,7 +60,7 @@ class SocketIoBeside:
         try:
             await self._admit(scope)
         except NodeError as error:
-            await error_reply(error)(scope, receive, send)
+            await refuse(error, scope, receive, send)
             return
         if scope["type"] == "websocket":
             await self._talk(scope, receive, send)

@@ -14,6 +14,7 @@ from ..api.asgi import SocketIoBeside
 from ..api.docs_page import add_docs_page
 from ..api.front_page import add_front_page
 from ..api.operation import Endpoint
+from ..api.refused_websockets import as_no_mistake
 from ..api.rest import add_endpoints, add_error_replies
 from ..runtime.allocator import keep_freed_memory
 from ..runtime.services import supervise
@@ -114,8 +115,9 @@ def create_app(settings: Settings | LoopServerSettings, *, tell: Callable[[Notic
                 if loop.settings.demo_data:
                     await ensure_demo_data(loop)
                 tell(notice)
-                async with supervise(loop.services(), on_crash=lambda: termination.end(1)):
-                    yield
+                with as_no_mistake():
+                    async with supervise(loop.services(), on_crash=lambda: termination.end(1)):
+                        yield
         finally:
             await termination.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -162,7 +163,9 @@ async def test_only_so_many_events_of_one_node_wait(loop: RunningLoop):
     ],
 )
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
-async def test_who_may_not_connect_is_told_why(loop: RunningLoop, who: str, status: int, words: str, transport: str):
+async def test_who_may_not_connect_is_told_why(
+    loop: RunningLoop, who: str, status: int, words: str, transport: str, caplog: pytest.LogCaptureFixture
+):
     await add_user(loop, "viewer", "viewer")
     headers = {
         "nobody": {},
@@ -181,6 +184,7 @@ async def test_who_may_not_connect_is_told_why(loop: RunningLoop, who: str, stat
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             await loop.nobody.ws_connect(url, headers=headers)
         assert refused.value.status == status
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
     assert not loop.app.state.loop.connections.server.eio.sockets
     assert (await samples_of(loop.url)).sum("learning_loop_server_connections_refused_total") == 1
 
