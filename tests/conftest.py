@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,33 @@ import pytest
 from learning_loop_node.settings import GLOBALS, Settings
 from tests.builders import jpeg, make_settings
 from tests.clock import ManualClock
+
+FOLDER = Path(__file__).parent
+
+LONG = (
+    "acceptance/test_documentation.py",
+    "acceptance/test_trainings_killed.py",
+    "integration/test_trainer_interop.py",
+    "acceptance/test_trainer_killed.py",
+    "integration/test_trainer_killed.py",
+    "acceptance/test_bad_network.py",
+    "acceptance/test_demo.py",
+    "acceptance/test_mock_nodes.py",
+    "integration/test_interop.py",
+    "attack/test_schemas.py",
+)
+"""Files that take longest begin first, so that none of them is left when all others are done."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many more than processors: tests with several processes often wait, and others can go on meanwhile."""
+    return len(os.sched_getaffinity(0)) * 3 // 2
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    first = {FOLDER / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: first.get(item.path, len(LONG)))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
