@@ -24,7 +24,7 @@ from tests.polling import until
 from tests.serving import served
 
 
-RAISED = ["convert of Capitals raised ValueError: no such layer (logic.py, line 2", "its log ended with:\nTraceback"]
+RAISED = ["convert of Capitals raised ValueError: no such layer (logic.py, line 18)", "its log ended with:\nTraceback"]
 
 
 async def test_a_model_gets_the_other_format_as_soon_as_it_is_there(tmp_path: Path):
