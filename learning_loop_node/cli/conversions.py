@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -11,65 +10,79 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import NotFoundError
-from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
-from .output import AsJson, print_json, stdout
+from .asked import Asked, about_a_project
+from .output import print_json, stderr, stdout
+from .training_texts import moment_text
 
 if TYPE_CHECKING:
     from ..client.conversions import ConversionEntry
     from ..client.models import ModelEntry
 
 
+@about_a_project()
 def show_problems(
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
+    asked: Asked,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show all that the converters have said, not only its first line.")
+    ] = False,
 ) -> None:
     """Show which formats converters could not give to models, and why."""
 
     async def ask() -> Sequence[ModelEntry]:
-        async with loop_client(settings) as loop:
+        async with asked.loop() as loop:
             return await loop.models.list()
 
-    settings = loop_settings(host, username, password, organization, project)
     found = [(entry, problem) for entry in asyncio.run(ask()) for problem in entry.problems or ()]
-    if as_json:
+    if asked.as_json:
         print_json([{"id": entry.id, "version": entry.version} | asdict(problem) for entry, problem in found])
         return
-    place = f"{settings.organization}/{settings.project}"
-    given = {"--project": settings.project, "--organization": organization, "--host": host, "--username": username}
-    options = " ".join(f"{name} {shlex.quote(value)}" for name, value in given.items() if value)
+    is_shortened = False
     for entry, problem in found:
-        since = (problem.changed or "")[:19].replace("T", " ")
+        name = entry.version or entry.id
+        since = moment_text(problem.changed)
         tries = f"{problem.attempts} {'try' if problem.attempts == 1 else 'tries'}"
         who = f"{problem.node or problem.node_id or 'somebody'} ({problem.converter or 'an unknown converter'})"
-        stdout().print(f"model {entry.version or entry.id} has no {problem.format}: {who}, {tries}, {since}")
-        for line in (problem.error or "no reason is known").splitlines():
-            stdout().print(f"    {line}")
-        remedy = (
-            f"learning-loop models retry {entry.version or entry.id} --format {shlex.quote(problem.format)} {options}"
-        )
-        stdout().print(f"    {remedy}".rstrip(), soft_wrap=True)
+        stdout().print(f"model {name} has no {problem.format}: {who}, {tries}, {since}", soft_wrap=True)
+        lines = (problem.error or "no reason is known").splitlines()
+        told = lines if verbose else [gist_of(lines)]
+        is_shortened |= len(told) < len(lines)
+        for line in told:
+            stdout().print(f"    {line}", soft_wrap=True)
+        remedy = asked.command("models", "retry", name, "--format", problem.format)
+        stdout().print(f"    {remedy}", soft_wrap=True)
+    if is_shortened:
+        stderr().print("--verbose shows all that the converters have said")
     if not found:
-        stdout().print(f"no converter has failed in {place}")
+        stdout().print(f"no converter has failed in {asked.place}")
 
 
+def gist_of(lines: Sequence[str]) -> str:
+    """The line that says what went wrong: the first one or, where that begins a traceback, the one after it.
+
+    >>> gist_of(["no such layer", "at line 7"])
+    'no such layer'
+    >>> gist_of(["it raised:", "Traceback (most recent call last):", "  File a", "ValueError: no such layer"])
+    'it raised: ValueError: no such layer'
+    """
+    told = [line.strip() for line in lines if line.strip()] or [""]
+    start = next((place for place, line in enumerate(told) if line.startswith("Traceback (most recent")), None)
+    if start is None:
+        return told[0]
+    flush = [line for line in lines if line and not line[0].isspace() and not line.startswith("Traceback (most recent")]
+    raised = flush[-1] if flush else told[-1]
+    return f"{told[0]} {raised}" if start > 0 and raised != told[0] else raised
+
+
+@about_a_project()
 def retry_conversion(
+    asked: Asked,
     version: Annotated[str, typer.Argument(help="Version of the model, such as `1.3`.")],
     model_format: Annotated[str, typer.Option("--format", help="The format that it lacks.")],
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """Let converters try again what has failed, when its cause is gone."""
 
     async def ask() -> ConversionEntry:
-        async with loop_client(settings) as loop:
+        async with asked.loop() as loop:
             entries = await loop.models.list()
             found = next((entry for entry in entries if version in (entry.version, entry.id)), None)
             if found is None:
@@ -77,9 +90,8 @@ def retry_conversion(
                 raise NotFoundError(f"there is no model with version {version}; there are: {there}")
             return await loop.conversions.retry(found.id, model_format)
 
-    settings = loop_settings(host, username, password, organization, project)
     entry = asyncio.run(ask())
-    if as_json:
+    if asked.as_json:
         print_json(entry)
     else:
         stdout().print(f"model {version} waits for a converter to {model_format}")

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..enums import ImageSet
-from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
-from .output import AsJson, print_json, stdout
-from .training_texts import share_text
+from .asked import Asked, about_a_project
+from .conversions import gist_of
+from .output import print_json, stdout
+from .training_texts import moment_text, share_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -36,30 +37,25 @@ MaxDistance = Annotated[
 OfSet = Annotated[ImageSet, typer.Option("--set", help="On complete images of this set.")]
 
 
+@about_a_project()
 def show_model(
+    asked: Asked,
     model: Annotated[str, typer.Argument(help="Version or id of the model.")],
     set_: OfSet = ImageSet.Test,
     min_confidence: MinConfidence = None,
     min_overlap: MinOverlap = 0.5,
     max_distance: MaxDistance = None,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """Show a model, where it comes from, and what its detections are worth."""
-    settings = loop_settings(host, username, password, organization, project)
     demand = _demand(set_, min_confidence, min_overlap, max_distance)
 
     async def ask() -> tuple[ModelEntry, Evaluation, bool]:
-        async with loop_client(settings) as loop:
+        async with asked.loop() as loop:
             entry, target = await loop.models.get(model), await loop.deployment.target()
             return entry, await loop.evaluations.of(model, demand), target is not None and target.model_uuid == entry.id
 
     entry, score, is_deployed = asyncio.run(ask())
-    if as_json:
+    if asked.as_json:
         print_json({"model": entry, "deployed": is_deployed, "evaluation": score})
         return
     stdout().print(_facts(entry, is_deployed))
@@ -68,31 +64,26 @@ def show_model(
     stdout().print(_about_images(score), soft_wrap=True)
 
 
+@about_a_project()
 def compare_models(
+    asked: Asked,
     names: Annotated[list[str], typer.Argument(metavar="MODELS...", help="Two to ten models, by version or id.")],
     set_: OfSet = ImageSet.Test,
     min_confidence: MinConfidence = None,
     min_overlap: MinOverlap = 0.5,
     max_distance: MaxDistance = None,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """Compare models on the images that all of them have looked at."""
     if len(names) < 2:
         raise typer.BadParameter("name at least two models", param_hint="MODELS")
-    settings = loop_settings(host, username, password, organization, project)
     demand = _demand(set_, min_confidence, min_overlap, max_distance)
 
     async def ask() -> Comparison:
-        async with loop_client(settings) as loop:
+        async with asked.loop() as loop:
             return await loop.evaluations.compare(names, demand)
 
     found = asyncio.run(ask())
-    if as_json:
+    if asked.as_json:
         print_json(found)
         return
     if found.models[0].images.compared:
@@ -100,7 +91,9 @@ def compare_models(
     stdout().print(_about_comparison(found), soft_wrap=True)
 
 
+@about_a_project()
 def deployment_rule(
+    asked: Asked,
     automatic: Annotated[
         bool | None,
         typer.Option("--on/--off", help="Deploy better models by themselves, or no longer.", show_default=False),
@@ -115,27 +108,20 @@ def deployment_rule(
     min_images: Annotated[
         int | None, typer.Option("--min-images", min=1, help="So many images at least.", show_default=False)
     ] = None,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """Show, or change, whether a new model that is better than the deployed one is deployed by itself."""
-    settings = loop_settings(host, username, password, organization, project)
     given = {"automatic": automatic, "min_improvement": min_improvement, "set": set_, "min_images": min_images}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
 
     async def ask() -> DeployRule:
         from dataclasses import replace
 
-        async with loop_client(settings) as loop:
+        async with asked.loop() as loop:
             rule = await loop.deployment.rule()
             return await loop.deployment.set_rule(replace(rule, **changes)) if changes else rule
 
     rule = asyncio.run(ask())
-    if as_json:
+    if asked.as_json:
         print_json(rule)
         return
     more = f" by {rule.min_improvement:g} or more" if rule.min_improvement else ""
@@ -162,8 +148,10 @@ def _facts(entry: ModelEntry, is_deployed: bool) -> Table:
         "version": entry.version,
         "id": entry.id,
         "formats": ", ".join(entry.formats),
-        "missing formats": "; ".join(f"{one.format}: {one.error}" for one in entry.problems or ()),
-        "created": (entry.created or "")[:19].replace("T", " "),
+        "missing formats": "; ".join(
+            f"{one.format}: {gist_of((one.error or 'it failed').splitlines())}" for one in entry.problems or ()
+        ),
+        "created": moment_text(entry.created) if entry.created else None,
         "training": str(entry.training) if entry.training is not None else None,
         "went on from": entry.parent.version if entry.parent is not None else None,
         "comment": entry.comment,

@@ -10,39 +10,38 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import NotFoundError
-from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
-from .output import AsJson, print_json, stderr, stdout
+from .asked import Asked, about_a_project
+from .output import print_json, stderr, stdout
+from .training_texts import moment_text
 
 if TYPE_CHECKING:
-    from ..client.deployment import DeploymentEntry
+    from ..client.deployment import DeploymentEntry, DeploymentTarget
     from ..client.loop import LoopClient
     from ..client.models import ModelEntry
 
 models = typer.Typer(help="List, compare, push and deploy the models of a project.", no_args_is_help=True)
 
+HISTORY = 1000
+"""So many deployments are looked through for the one that a rollback restores."""
+
 ModelFormat = Annotated[str | None, typer.Option("--format", help="Only models that have this format.")]
 
 
 @models.command("list")
+@about_a_project()
 def list_models(
+    asked: Asked,
     model_format: ModelFormat = None,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """List the models, and mark the one that detectors should run."""
 
     async def ask() -> tuple[Sequence[ModelEntry], str | None]:
-        async with loop_client(settings) as loop:
+        async with asked.loop() as loop:
             target = await loop.deployment.target()
             return await loop.models.list(model_format), target.model_uuid if target else None
 
-    settings = loop_settings(host, username, password, organization, project)
     entries, deployed = asyncio.run(ask())
-    if as_json:
+    if asked.as_json:
         print_json(
             [
                 {
@@ -64,12 +63,18 @@ def list_models(
         is_deployed = "yes" if entry.id == deployed else ""
         training = str(entry.training) if entry.training is not None else ""
         parent = entry.parent.version or "-" if entry.parent else ""
-        table.add_row(entry.version or "-", ", ".join(entry.formats), training, parent, entry.id, is_deployed)
-    stdout().print(table if entries else f"no models in {settings.organization}/{settings.project}")
+        formats = ", ".join([*entry.formats, *(f"{problem.format} failed" for problem in entry.problems or ())])
+        table.add_row(entry.version or "-", formats, training, parent, entry.id, is_deployed)
+    stdout().print(table if entries else f"no models in {asked.place}")
+    if any(entry.problems for entry in entries):
+        problems = asked.command("models", "problems")
+        stderr().print(f"formats that failed: `{problems}` says why", style="yellow", soft_wrap=True)
 
 
 @models.command("push")
+@about_a_project()
 def push_model(
+    asked: Asked,
     files: Annotated[list[Path], typer.Argument(help="One zip, the files of a model, or a folder with them.")],
     model_format: Annotated[str, typer.Option("--format", help="Format of the model, such as `onnx`.")],
     version: Annotated[str | None, typer.Option("--version", help="Its version; else the loop gives the next.")] = None,
@@ -77,19 +82,13 @@ def push_model(
         str | None, typer.Option("--to", metavar="VERSION", help="Add the format to the model of this version.")
     ] = None,
     deploy: Annotated[bool, typer.Option("--deploy", help="Let the detectors run it at once.")] = False,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """Send a model to the loop, or with --to another format of one that is there."""
     if to is not None and version is not None:
         raise typer.BadParameter("give either --version, for a new model, or --to", param_hint="--to")
 
     async def send() -> tuple[str, str | None]:
-        async with loop_client(settings) as loop:
+        async with asked.loop() as loop:
             if to is None:
                 pushed = await loop.models.push(parts, model_format, version=version)
                 model_id, pushed_version = pushed.id, pushed.version
@@ -101,95 +100,97 @@ def push_model(
             return model_id, pushed_version
 
     parts = _files_of(files)
-    settings = loop_settings(host, username, password, organization, project)
-    with stderr().status(f"sending {len(parts)} file{'s' if len(parts) > 1 else ''} to {settings.host} ..."):
+    with stderr().status(f"sending {len(parts)} file{'s' if len(parts) > 1 else ''} to {asked.settings.host} ..."):
         model_id, pushed_version = asyncio.run(send())
-    if as_json:
+    if asked.as_json:
         print_json({"id": model_id, "version": pushed_version, "deployed": deploy})
     else:
         stdout().print(f"model {pushed_version or '-'} ({model_id}){' is deployed' if deploy else ''}")
 
 
 @models.command("deploy")
+@about_a_project()
 def deploy_model(
+    asked: Asked,
     version: Annotated[str, typer.Argument(help="Version of the model, such as `1.3`.")],
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """Let the detectors of the project run this model."""
 
     async def choose() -> tuple[str, str]:
-        async with loop_client(settings) as loop:
-            target = await loop.deployment.set(version=version)
+        async with asked.loop() as loop:
+            try:
+                target = await loop.deployment.set(version=version)
+            except NotFoundError:
+                await _id_of(loop, version)  # which says what there is instead
+                raise
             return target.model_uuid, target.version
 
-    settings = loop_settings(host, username, password, organization, project)
     model_id, chosen = asyncio.run(choose())
-    if as_json:
+    if asked.as_json:
         print_json({"id": model_id, "version": chosen})
     else:
         stdout().print(f"model {chosen} ({model_id}) is deployed")
 
 
 @models.command("history")
+@about_a_project()
 def show_history(
+    asked: Asked,
     limit: Annotated[int, typer.Option("--limit", min=1, help="So many at most, newest first.")] = 20,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """Show which models were deployed, when and by whom."""
 
     async def ask() -> Sequence[DeploymentEntry]:
-        async with loop_client(settings) as loop:
+        async with asked.loop() as loop:
             return await loop.deployment.history(limit)
 
-    settings = loop_settings(host, username, password, organization, project)
     entries = asyncio.run(ask())
-    if as_json:
+    if asked.as_json:
         print_json(entries)
         return
     from rich.table import Table
 
     table = Table("number", "version", "since", "until", "by", "id")
     for entry in entries:
-        since, until = (moment[:19].replace("T", " ") if moment else "" for moment in (entry.since, entry.until))
+        since, until = (moment_text(moment) if moment else "" for moment in (entry.since, entry.until))
         table.add_row(str(entry.number), entry.version, since, until, entry.user or "-", entry.model_uuid)
-    stdout().print(table if entries else f"no model was deployed in {settings.organization}/{settings.project}")
+    stdout().print(table if entries else f"no model was deployed in {asked.place}")
 
 
 @models.command("rollback")
+@about_a_project()
 def roll_back(
+    asked: Asked,
     number: Annotated[
         int | None, typer.Option("--number", min=1, help="Of an entry of the history; else the last other model.")
     ] = None,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
-    """Deploy again what was deployed before."""
+    """Deploy again what was deployed before.
 
-    async def go_back() -> tuple[str, str]:
-        async with loop_client(settings) as loop:
-            target = await loop.deployment.roll_back(number)
-            return target.model_uuid, target.version
+    That is the last other model, so that a second rollback brings back what the first one has replaced; --number names
+    an entry of `models history` instead.
+    """
 
-    settings = loop_settings(host, username, password, organization, project)
-    model_id, chosen = asyncio.run(go_back())
-    if as_json:
-        print_json({"id": model_id, "version": chosen})
-    else:
-        stdout().print(f"model {chosen} ({model_id}) is deployed")
+    async def go_back() -> tuple[DeploymentTarget, Sequence[DeploymentEntry]]:
+        async with asked.loop() as loop:
+            former = await loop.deployment.history(HISTORY)
+            return await loop.deployment.roll_back(number), former
+
+    target, former = asyncio.run(go_back())
+    if asked.as_json:
+        print_json({"id": target.model_uuid, "version": target.version})
+        return
+    restored = next((entry for entry in former if _is_restored(entry, target, number)), None)
+    which = f", as it was with deployment {restored.number} of {moment_text(restored.since)}" if restored else ""
+    stdout().print(f"model {target.version} ({target.model_uuid}) is deployed{which}", soft_wrap=True)
+    replaced = next((entry.version for entry in former if entry.until is None), None)
+    again = f"another rollback would bring back {replaced}; " if replaced not in (None, target.version) else ""
+    history, certain = asked.command("models", "history"), asked.command("models", "rollback", "--number", "NUMBER")
+    stderr().print(f"{again}`{certain}` goes to a certain one of `{history}`", soft_wrap=True)
+
+
+def _is_restored(entry: DeploymentEntry, target: DeploymentTarget, number: int | None) -> bool:
+    return entry.number == number if number is not None else entry.model_uuid == target.model_uuid
 
 
 async def _id_of(loop: LoopClient, version: str) -> str:

@@ -46,18 +46,20 @@ def list_nodes(
         return
     from rich.table import Table
 
-    table = Table("kind", "name", "state", "works for", "architecture", "variants", "errors", "id")
+    table = Table("kind", "name", "state", "works for", "architecture", "offers", "errors", "id")
     for entry in found:
         place = f"{entry.context.organization}/{entry.context.project}" if entry.context else ""
         progress = f" {entry.progress:.0%}" if entry.progress is not None else ""
-        variants = ", ".join(variant.name for variant in entry.pretrained_models)
+        offers = ", ".join(variant.name for variant in entry.pretrained_models)
+        if entry.formats is not None:
+            offers = f"{entry.formats.source} to {entry.formats.target}"
         table.add_row(
             CALLED.get(entry.kind, entry.kind),
             entry.name or "-",
             f"{entry.state or '-'}{progress}",
             place,
             entry.architecture or "",
-            variants,
+            offers,
             errors_text(entry.errors),
             entry.id,
         )

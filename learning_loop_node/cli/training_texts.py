@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -25,8 +26,17 @@ PHASES: Mapping[str, Sequence[TrainerState]] = {
 }
 """What a trainer does one after the other: the state in which it does it, and that in which it is done."""
 
+STEPS = (
+    *("prepare", "download_model", "run_training", "sync_confusion_matrix"),
+    *("upload_model", "detecting", "upload_detections"),
+)
+"""What trainers call these in their errors."""
+
 WAITING = "waiting for a trainer"
 STARTING = "starting"
+
+NEXT_TRY = re.compile(r"^--- try \d+ of \d+ ---$", re.MULTILINE)
+"""With what a trainer parts a log where its program is started again."""
 
 
 def phase_of(entry: TrainingEntry) -> tuple[str, bool]:
@@ -39,9 +49,23 @@ def phase_of(entry: TrainingEntry) -> tuple[str, bool]:
     return STARTING, False
 
 
+def tries_again(entry: TrainingEntry) -> bool:
+    """Whether its trainer tells of a failure after which it tries again.
+
+    It also tells of what went wrong in an earlier step although it could go on, and of what it has given up.
+    """
+    if entry.trainer_state == TrainerState.ReadyForCleanup:
+        return False
+    name, is_done = phase_of(entry)
+    step = list(PHASES).index(name) + is_done if name in PHASES else 0
+    return any(key not in STEPS or STEPS.index(key) >= step for key in entry.errors)
+
+
 def state_text(entry: TrainingEntry) -> str:
-    """The state, with what is being done while it goes on."""
-    if TrainingState(entry.state).has_ended or entry.state == TrainingState.Queued:
+    """The state, with what is being done while it goes on, or why nobody does anything."""
+    if entry.state == TrainingState.Queued:
+        return f"{entry.state}: {entry.waiting_for}" if entry.waiting_for else entry.state
+    if TrainingState(entry.state).has_ended:
         return entry.state
     waits = ", its trainer is away" if entry.trainer is not None and not entry.trainer.is_connected else ""
     return f"{entry.state}: {_doing_text(entry)}{waits}"
@@ -49,9 +73,13 @@ def state_text(entry: TrainingEntry) -> str:
 
 def _doing_text(entry: TrainingEntry) -> str:
     name, is_done = phase_of(entry)
-    if not is_done:
-        return f"{name} {entry.progress:.0%}" if entry.progress is not None else name
-    return "about to try again" if entry.errors else f"done with {name}"
+    if entry.trainer_state == TrainerState.ReadyForCleanup:
+        return "cleaning up"
+    if (is_done or name == STARTING) and tries_again(entry):
+        return "about to try again"
+    if is_done:
+        return f"done with {name}"
+    return f"{name} {entry.progress:.0%}" if entry.progress is not None else name
 
 
 def f1_of(counts: Mapping[str, Any]) -> float | None:
@@ -103,15 +131,27 @@ def model_text(entry: TrainingEntry) -> str:
 
 
 def end_text(entry: TrainingEntry) -> str:
-    """How a training has ended, in one line."""
+    """How a training has ended, or is being ended, in one line."""
     text = f"training {entry.number} is {entry.state}" if entry.state != "failed" else f"training {entry.number} failed"
     if entry.error:
-        text += f": {entry.error}"
-    elif errors := errors_text(entry.errors):
+        text += f": {in_one_line(entry.error)}"
+    elif entry.state != TrainingState.Finished and (errors := errors_text(entry.errors)):
         text += f": {errors}"
     if entry.model is not None and entry.model.formats:
-        text += f"; model {model_text(entry)}"
+        text += f"; model {model_text(entry)}" if entry.state == TrainingState.Finished else f"; {stays_text(entry)}"
     return text
+
+
+def stays_text(entry: TrainingEntry) -> str:
+    return f"the model {model_text(entry)} was uploaded already and stays"
+
+
+def hyperparameters_in(entry: TrainingEntry) -> list[str]:
+    """The hyperparameters that a training failed for, as far as the error names them."""
+    text = entry.error or ""
+    if "hyperparameter" not in text:
+        return []
+    return [name for name in entry.hyperparameters if re.search(rf"\b{re.escape(name)}\b", text)]
 
 
 def moment_text(moment: str | None) -> str:
@@ -129,7 +169,8 @@ def took_text(entry: TrainingEntry) -> str:
 
 
 def tail_of(log: str, lines: int = LOG_LINES) -> str:
-    return "\n".join(log.splitlines()[-lines:])
+    """The end of a log, of its last try only."""
+    return "\n".join(NEXT_TRY.split(log)[-1].strip("\n").splitlines()[-lines:])
 
 
 def log_news(former_bytes: int, text: str, size_bytes: int) -> str:
@@ -153,9 +194,19 @@ def errors_text(errors: Mapping[str, Any]) -> str:
     >>> errors_text({"train": "it ended with 1:\\n  in main\\nRuntimeError: no room"})
     'train: it ended with 1: … RuntimeError: no room'
     """
-    return "; ".join(f"{key}: {_in_one_line(str(text))}" for key, text in errors.items())
+    return "; ".join(f"{key}: {in_one_line(str(text))}" for key, text in errors.items())
 
 
-def _in_one_line(text: str) -> str:
+def in_one_line(text: str) -> str:
+    """The first and the last line of a text."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return " ".join(lines) if len(lines) <= 2 else f"{lines[0]} … {lines[-1]}"
+
+
+def without_times(text: str) -> str:
+    """A text without what changes from second to second.
+
+    >>> without_times("trainer a refused it; it is asked again in 20 s")
+    'trainer a refused it; it is asked again in s'
+    """
+    return re.sub(r"\d+ (?=s\b)", "", text)

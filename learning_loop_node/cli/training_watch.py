@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..enums import TrainingState
+from ..enums import TrainerState, TrainingState
 from ..errors import LoopUnreachableError, NodeError, TransferBrokenError, UnavailableError
 from .exit_status import ExitStatus
 from .output import print_json, stderr, stdout
@@ -21,10 +21,14 @@ from .training_texts import (
     category_names,
     end_text,
     errors_text,
+    hyperparameters_in,
     metric_text,
     phase_of,
     share_text,
+    state_text,
     tail_of,
+    tries_again,
+    without_times,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
     from ..client.loop import LoopClient
     from ..client.trainings import TrainingEntry
+    from .asked import Asked
 
 EVERY_S = 1.0
 MOST_TRIES = 600
@@ -41,32 +46,34 @@ WHOLE = 100
 USUAL = (TrainingState.Queued, TrainingState.Starting, TrainingState.Running)
 
 
-async def follow(loop: LoopClient, entry: TrainingEntry, *, wait: bool, as_json: bool) -> None:
+async def follow(asked: Asked, loop: LoopClient, entry: TrainingEntry, *, wait: bool) -> None:
     """Watch a training to its end and say how it ended; the command then ends with 0, or 1 if no model came out.
 
-    Without `wait`, say only how it is watched.
+    Without `wait`, say only how it stands and how it is watched.
     """
     if not wait:
-        if as_json:
+        if asked.as_json:
             print_json(entry)
         else:
-            text = f"training {entry.number} is {entry.state}; `learning-loop trainings watch {entry.number}` shows it"
-            stdout().print(text, soft_wrap=True)
+            watch = asked.command("trainings", "watch", entry.number)
+            stdout().print(f"training {entry.number} is {state_text(entry)}; `{watch}` shows it", soft_wrap=True)
         return
-    ended = await _watch(loop, entry.number)
+    ended = await _watch(asked, loop, entry.number)
     is_finished = ended.state == TrainingState.Finished
-    if as_json:
+    if asked.as_json:
         print_json(ended)
     elif is_finished:
-        await _tell_result(loop, ended)
+        await _tell_result(asked, loop, ended)
     if not is_finished:
-        await _tell_failure(loop, ended)
+        await _tell_failure(asked, loop, ended)
         raise typer.Exit(ExitStatus.FAILED)
 
 
-async def _tell_result(loop: LoopClient, entry: TrainingEntry) -> None:
+async def _tell_result(asked: Asked, loop: LoopClient, entry: TrainingEntry) -> None:
     """What came out, and what the project's rule made of it, or what it is worth beside the deployed model."""
     stdout().print(end_text(entry), soft_wrap=True)
+    if entry.notice:
+        stdout().print(f"but {entry.notice}", style="yellow", soft_wrap=True)
     if entry.model is None or entry.model.version is None:
         return
     version = entry.model.version
@@ -84,36 +91,43 @@ async def _tell_result(loop: LoopClient, entry: TrainingEntry) -> None:
         text = f"macro F1 on {count} test image{'' if count == 1 else 's'}: {share_text(score.macro_f1)}{beside}"
         stdout().print(text, soft_wrap=True)
     is_deployed = target is not None and target.version == version
-    text = "it is deployed" if is_deployed else f"`learning-loop models deploy {version}` lets detectors run it"
+    deploy = asked.command("models", "deploy", version)
+    text = "it is deployed" if is_deployed else f"`{deploy}` lets detectors run it"
     stdout().print(text, soft_wrap=True)
 
 
-async def _tell_failure(loop: LoopClient, entry: TrainingEntry) -> None:
+async def _tell_failure(asked: Asked, loop: LoopClient, entry: TrainingEntry) -> None:
+    """What failed, in one line; what the program said last; what can be done, in one line."""
     console = stderr()
-    if entry.state == TrainingState.Failed:
-        with suppress(NodeError):
-            log = tail_of((await loop.trainings.log(entry.number)).text)
-            if log:
-                console.print(f"the end of its log (`learning-loop trainings log {entry.number}` has more):")
-                console.print(log, soft_wrap=True, style="dim")
     console.print(end_text(entry), style="red", soft_wrap=True)
-    if entry.state == TrainingState.Failed:
-        hint = f"once the cause is gone, `learning-loop trainings retry {entry.number}` does it again"
+    if entry.state != TrainingState.Failed:
+        return
+    with suppress(NodeError):
+        if log := tail_of((await loop.trainings.log(entry.number)).text):
+            whole = asked.command("trainings", "log", entry.number)
+            console.print(f"the end of its log (`{whole}` has more):", soft_wrap=True)
+            console.print(log, soft_wrap=True, style="dim")
+    retry = ("trainings", "retry", entry.number)
+    if names := hyperparameters_in(entry):
+        changed = asked.command(*retry, *(word for name in names for word in ("--param", f"{name}=VALUE")))
+        console.print(f"`{changed}` does it again with another value", soft_wrap=True)
+    else:
+        hint = f"once the cause is gone, `{asked.command(*retry)}` does it again; --param changes a hyperparameter"
         console.print(hint, soft_wrap=True)
 
 
-async def _watch(loop: LoopClient, number: int) -> TrainingEntry:
+async def _watch(asked: Asked, loop: LoopClient, number: int) -> TrainingEntry:
     """The training as it has ended. What happens on the way is told on standard error.
 
     A loop that is away for a while is waited for; whoever interrupts is told that the training goes on.
     """
-    with _shown() as view:
+    with _shown(asked) as view:
         try:
             return await _until_ended(loop, number, view)
         except asyncio.CancelledError:  # Ctrl-C
             view.say(
-                f"training {number} goes on; `learning-loop trainings watch {number}` shows it again, "
-                f"`learning-loop trainings stop {number}` ends it and keeps what there is"
+                f"training {number} goes on; `{asked.command('trainings', 'watch', number)}` shows it again, "
+                f"`{asked.command('trainings', 'stop', number)}` ends it and keeps what there is"
             )
             raise
 
@@ -148,15 +162,17 @@ async def _until_ended(loop: LoopClient, number: int, view: _View) -> TrainingEn
 class _View:
     """Bars on a terminal; elsewhere a line for each change."""
 
+    asked: Asked
     progress: Progress
     is_live: bool
     _tasks: dict[str, TaskID] = field(default_factory=dict)
     _told: tuple[str, ...] = ()
+    _told_wait: str | None = None
     _errors: str = ""
     _is_away: bool = False
 
-    def say(self, text: str) -> None:
-        self.progress.console.print(text, soft_wrap=True)
+    def say(self, text: str, style: str | None = None) -> None:
+        self.progress.console.print(text, style=style, soft_wrap=True)
 
     def tell_away(self, error: NodeError) -> None:
         if not self._is_away:
@@ -164,16 +180,23 @@ class _View:
         self._is_away = True
 
     def show(self, entry: TrainingEntry) -> None:
+        if self._is_away:
+            self.say("the loop is back")
         self._is_away = False
         self._tell_errors(entry)
+        self._tell_wait(entry)
+        if not TrainingState(entry.state).has_ended:
+            if self.is_live:
+                self._show_phase(entry)
+            else:
+                self._tell_phase(entry)
+        elif entry.state == TrainingState.Finished:
+            for task in self._tasks.values():
+                self.progress.update(task, total=WHOLE, completed=WHOLE)
+
+    def _show_phase(self, entry: TrainingEntry) -> None:
         name, is_done = phase_of(entry)
-        if TrainingState(entry.state).has_ended:
-            if entry.state == TrainingState.Finished:
-                for task in self._tasks.values():
-                    self.progress.update(task, total=WHOLE, completed=WHOLE)
-            return
-        if not self.is_live:
-            self._tell_phase(entry, name)
+        if _is_given_up(entry):  # no step is done with that
             return
         order = [WAITING, STARTING, *PHASES]
         reached = order.index(name) + is_done
@@ -189,7 +212,10 @@ class _View:
         total = WHOLE if share is not None else None
         self.progress.update(self._tasks[name], total=total, completed=(share or 0) * WHOLE, description=text)
 
-    def _tell_phase(self, entry: TrainingEntry, name: str) -> None:
+    def _tell_phase(self, entry: TrainingEntry) -> None:
+        name, is_done = phase_of(entry)
+        if is_done:  # what comes next is told when it begins
+            return
         who = entry.trainer.name if entry.trainer is not None else ""
         told = (entry.state, name, who)
         if told != self._told:
@@ -197,19 +223,38 @@ class _View:
             self.say(f"{name}{by}" if entry.state in USUAL else f"{name}{by} ({entry.state})")
         self._told = told
 
+    def _tell_wait(self, entry: TrainingEntry) -> None:
+        """Why no trainer has it; not at once, since usually one takes it within a second."""
+        if entry.state != TrainingState.Queued:
+            self._told_wait = None
+            return
+        reason = entry.waiting_for or ""
+        if self._told_wait is not None and without_times(reason) != without_times(self._told_wait):
+            self.say(f"it waits: {reason}")
+        self._told_wait = "" if self._told_wait is None else reason
+
     def _tell_errors(self, entry: TrainingEntry) -> None:
         errors = errors_text(entry.errors)
         if errors and errors != self._errors and not TrainingState(entry.state).has_ended:
-            text = f"its trainer tries again (`learning-loop trainings abort {entry.number}` ends that): {errors}"
-            self.progress.console.print(text, style="yellow", soft_wrap=True)
+            if tries_again(entry):
+                abort = self.asked.command("trainings", "abort", entry.number)
+                self.say(f"its trainer tries again (`{abort}` ends that): {errors}", style="yellow")
+            elif not _is_given_up(entry):
+                self.say(f"its trainer goes on, although something went wrong: {errors}", style="yellow")
         self._errors = errors
 
 
+def _is_given_up(entry: TrainingEntry) -> bool:
+    """Whether its trainer only cleans up after a failure."""
+    has_model = entry.model is not None and bool(entry.model.formats)
+    return entry.trainer_state == TrainerState.ReadyForCleanup and bool(entry.errors) and not has_model
+
+
 @contextmanager
-def _shown() -> Iterator[_View]:
+def _shown(asked: Asked) -> Iterator[_View]:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     console = stderr()
     columns = (TextColumn("{task.description:<24}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        yield _View(progress, console.is_terminal)
+        yield _View(asked, progress, console.is_terminal)

@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, TypeVar
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..enums import TrainingState
-from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
-from .output import AsJson, print_json, stdout
-from .train import Wait
+from .asked import Asked, about_a_project
+from .output import print_json, stderr, stdout
+from .training_options import (
+    OPTIONS,
+    Architecture,
+    BaseModel,
+    Category,
+    Hyperparameters,
+    OtherVariant,
+    Param,
+    Trainer,
+    Wait,
+    category_ids,
+    connected_trainers,
+    hyperparameters_of,
+    id_of_trainer,
+)
 from .training_texts import (
     category_names,
     end_text,
+    errors_text,
     f1_of,
+    in_one_line,
     log_news,
     macro_f1_of,
     model_text,
     moment_text,
     share_text,
     state_text,
+    stays_text,
     took_text,
 )
 
 if TYPE_CHECKING:
     from ..client.loop import LoopClient
     from ..client.trainings import TrainingEntry, TrainingMetric
-    from ..settings import LoopSettings
 
 trainings = typer.Typer(help="List, show, watch, stop and repeat the trainings of a project.", no_args_is_help=True)
-
-T = TypeVar("T")
 
 FOLLOW_S = 2.0
 
@@ -40,24 +54,17 @@ Number = Annotated[int, typer.Argument(min=1, help="Number of the training, as `
 
 
 @trainings.command("list")
+@about_a_project()
 def list_trainings(
-    limit: Annotated[int, typer.Option("--limit", min=1, help="So many at most, newest first.")] = 20,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
+    asked: Asked, limit: Annotated[int, typer.Option("--limit", min=1, help="So many at most, newest first.")] = 20
 ) -> None:
     """List the trainings, the newest first."""
 
-    async def ask() -> Sequence[TrainingEntry]:
-        async with loop_client(settings) as loop:
-            return await loop.trainings.list(limit)
+    async def ask(loop: LoopClient) -> Sequence[TrainingEntry]:
+        return await loop.trainings.list(limit)
 
-    settings = loop_settings(host, username, password, organization, project)
-    entries = asyncio.run(ask())
-    if as_json:
+    entries = asked.run(ask)
+    if asked.as_json:
         print_json(entries)
         return
     from rich.table import Table
@@ -67,7 +74,7 @@ def list_trainings(
         share = macro_f1_of(entry.confusion_matrix or {})
         table.add_row(
             str(entry.number),
-            state_text(entry),
+            state_text(entry) + (f", but {entry.notice}" if entry.notice else ""),
             model_text(entry),
             entry.model_variant,
             (entry.base_model.version or "-") if entry.base_model is not None else "",
@@ -77,44 +84,38 @@ def list_trainings(
             moment_text(entry.created),
             entry.created_by or "-",
         )
-    stdout().print(table if entries else f"no trainings in {settings.organization}/{settings.project}")
+    stdout().print(table if entries else f"no trainings in {asked.place}")
 
 
 @trainings.command("show")
-def show_training(
-    number: Number,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
-) -> None:
+@about_a_project()
+def show_training(asked: Asked, number: Number) -> None:
     """Show what was asked for, how far it is, and what came out of it."""
 
     async def ask(loop: LoopClient) -> TrainingEntry:
         return await loop.trainings.get(number)
 
-    settings = loop_settings(host, username, password, organization, project)
-    entry = _run(settings, ask)
-    if as_json:
+    entry = asked.run(ask)
+    if asked.as_json:
         print_json(entry)
         return
     from rich.table import Table
 
     trainer = entry.trainer
+    is_said = TrainingState(entry.state).has_ended and bool(entry.error or entry.notice)
     facts = {
         "number": str(entry.number),
         "state": state_text(entry),
-        "failed with": entry.error,
-        "its trainer says": "; ".join(f"{key}: {text}" for key, text in entry.errors.items()),
+        "failed with": in_one_line(entry.error) if entry.error else None,
+        "but": entry.notice,
+        "its trainer says": errors_text(entry.errors) if not is_said else None,
         "model": model_text(entry) if entry.model is not None else None,
         "variant": entry.model_variant,
         "went on from": entry.base_model.version if entry.base_model is not None else None,
         "architecture": entry.architecture,
         "trainer": f"{trainer.name}{'' if trainer.is_connected else ' (not connected)'}" if trainer else None,
         "wanted trainer": entry.wanted_trainer,
-        "hyperparameters": ", ".join(f"{name}={value}" for name, value in entry.hyperparameters.items()),
+        "hyperparameters": ", ".join(f"{name}={json.dumps(value)}" for name, value in entry.hyperparameters.items()),
         "categories": ", ".join(category.name for category in entry.categories),
         "images": f"{entry.train_image_count} to train, {entry.test_image_count} to test"
         if entry.train_image_count is not None
@@ -133,69 +134,53 @@ def show_training(
 
 
 @trainings.command("watch")
-def watch_training(
-    number: Number,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
-) -> None:
+@about_a_project()
+def watch_training(asked: Asked, number: Number) -> None:
     """Watch a training to its end, as `train` does."""
     from .training_watch import follow
 
     async def run(loop: LoopClient) -> None:
-        await follow(loop, await loop.trainings.get(number), wait=True, as_json=as_json)
+        await follow(asked, loop, await loop.trainings.get(number), wait=True)
 
-    _run(loop_settings(host, username, password, organization, project), run)
+    asked.run(run)
 
 
 @trainings.command("log")
+@about_a_project()
 def show_log(
+    asked: Asked,
     number: Number,
     follow: Annotated[bool, typer.Option("--follow", help="Go on until the training ends.")] = False,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """Print the end of the log of a training (up to 64 KB), as its trainer has sent it."""
 
     async def run(loop: LoopClient) -> None:
         log = await loop.trainings.log(number)
-        if as_json and not follow:
+        if asked.as_json and not follow:
             print_json(log)
             return
-        typer.echo(log.text, nl=bool(log.text) and not log.text.endswith("\n"))
+        if log.text:
+            typer.echo(log.text, nl=not log.text.endswith("\n"))
+        else:
+            stderr().print("the trainer has sent no log yet")
         while follow and not TrainingState((await loop.trainings.get(number)).state).has_ended:
             await loop.http.clock.sleep(FOLLOW_S)
             former, log = log, await loop.trainings.log(number)
             typer.echo(log_news(former.size_bytes, log.text, log.size_bytes), nl=False)
 
-    _run(loop_settings(host, username, password, organization, project), run)
+    asked.run(run)
 
 
 @trainings.command("metrics")
-def show_metrics(
-    number: Number,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
-) -> None:
+@about_a_project()
+def show_metrics(asked: Asked, number: Number) -> None:
     """Show what the trainer counted, epoch by epoch, on its own test images: F1 of each category."""
 
     async def ask(loop: LoopClient) -> tuple[TrainingEntry, Sequence[TrainingMetric]]:
         return await loop.trainings.get(number), await loop.trainings.metrics(number)
 
-    settings = loop_settings(host, username, password, organization, project)
-    entry, metrics = _run(settings, ask)
-    if as_json:
+    entry, metrics = asked.run(ask)
+    if asked.as_json:
         print_json(metrics)
         return
     from rich.table import Table
@@ -212,67 +197,63 @@ def show_metrics(
 
 
 @trainings.command("stop")
-def stop_training(
-    number: Number,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
-) -> None:
+@about_a_project()
+def stop_training(asked: Asked, number: Number) -> None:
     """End a training early, and keep the best model that it has so far."""
-    settings = loop_settings(host, username, password, organization, project)
-    _tell(_run(settings, lambda loop: loop.trainings.stop(number)), as_json)
+    _tell(asked, asked.run(lambda loop: loop.trainings.stop(number)))
 
 
 @trainings.command("abort")
-def abort_training(
-    number: Number,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
-) -> None:
-    """End a training, and throw away what it has."""
-    settings = loop_settings(host, username, password, organization, project)
-    _tell(_run(settings, lambda loop: loop.trainings.abort(number)), as_json)
+@about_a_project()
+def abort_training(asked: Asked, number: Number) -> None:
+    """End a training, and throw away what it has; a model that is at the loop already stays."""
+    _tell(asked, asked.run(lambda loop: loop.trainings.abort(number)))
 
 
 @trainings.command("retry")
+@about_a_project(**OPTIONS)
 def retry_training(
+    asked: Asked,
     number: Number,
+    variant: OtherVariant = None,
+    base_model: BaseModel = None,
+    param: Param = None,
+    hyperparameters: Hyperparameters = None,
+    category: Category = None,
+    architecture: Architecture = None,
+    trainer: Trainer = None,
     wait: Wait = False,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
-    """Start a training that asks for the same as one that has ended."""
-    from .training_watch import follow
+    """Start a training that asks for the same as one that has ended, except for what is given here.
+
+    Hyperparameters that are not named stay as they were; `--param NAME=null` leaves one out.
+    """
+    values = hyperparameters_of(hyperparameters, param)
 
     async def run(loop: LoopClient) -> None:
-        await follow(loop, await loop.trainings.retry(number), wait=wait, as_json=as_json)
+        from ..client.trainings import TrainingChanges
+        from .training_watch import follow
 
-    _run(loop_settings(host, username, password, organization, project), run)
+        trainers = await connected_trainers(loop) if trainer is not None else []
+        changes = TrainingChanges(
+            model_variant=variant,
+            hyperparameters=values,
+            architecture=architecture,
+            trainer=id_of_trainer(trainers, trainer, asked.settings.host) if trainer else None,
+            base_model=base_model,
+            category_ids=await category_ids(loop, category) if category else None,
+        )
+        await follow(asked, loop, await loop.trainings.retry(number, changes), wait=wait)
+
+    asked.run(run)
 
 
-def _run(settings: LoopSettings, work: Callable[[LoopClient], Awaitable[T]]) -> T:
-    async def run() -> T:
-        async with loop_client(settings) as loop:
-            return await work(loop)
-
-    return asyncio.run(run())
-
-
-def _tell(entry: TrainingEntry, as_json: bool) -> None:
-    if as_json:
+def _tell(asked: Asked, entry: TrainingEntry) -> None:
+    if asked.as_json:
         print_json(entry)
     elif TrainingState(entry.state).has_ended:
         stdout().print(end_text(entry), soft_wrap=True)
     else:
-        stdout().print(f"training {entry.number} is {entry.state}", soft_wrap=True)
+        has_model = entry.state == TrainingState.Aborting and entry.model is not None and bool(entry.model.formats)
+        stays = f"; {stays_text(entry)}" if has_model else ""
+        stdout().print(f"training {entry.number} is {entry.state}{stays}", soft_wrap=True)

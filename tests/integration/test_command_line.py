@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from zipfile import ZipFile
@@ -14,6 +15,7 @@ from typer.testing import CliRunner, Result
 from learning_loop_node.cli import app
 from learning_loop_node.cli.exit_status import ExitStatus
 from tests.builders import jpeg
+from tests.commands import is_command
 from tests.loop import RunningLoop, running_loop
 from tests.nodes import running_node
 
@@ -54,6 +56,23 @@ async def test_a_model_is_pushed_deployed_and_listed(loop: RunningLoop, model: P
     assert "mocked" in table
 
 
+async def test_a_rollback_says_what_it_restored_and_how_to_go_further(loop: RunningLoop, model: Path):
+    for _ in range(3):
+        await models("push", model, "--format", "mocked", "--deploy")
+    back = await models("rollback")
+    assert back.stdout.startswith("model 1.1 (")
+    assert " is deployed, as it was with deployment 2 of 20" in back.stdout
+    assert back.stderr.startswith("another rollback would bring back 1.2; ")
+    for command in re.findall(r"`(learning-loop [^`]*)`", back.stderr):
+        assert "--username admin --password ..." in command
+        assert is_command(command.replace("NUMBER", "1"))
+    certain = await models("rollback", "--number", 1)
+    assert certain.stdout.startswith("model 1.0 (")
+    assert "deployment 1 of 20" in certain.stdout
+    told = json.loads((await models("rollback", "--json")).stdout)
+    assert told["version"] == "1.1"
+
+
 async def test_a_model_gets_another_format(loop: RunningLoop, model: Path):
     await models("push", model, "--format", "mocked")
     taken = await models("push", model, "--format", "other", "--version", "1.0")
@@ -82,7 +101,9 @@ async def test_a_folder_is_pushed_file_by_file(loop: RunningLoop, tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "login", "said"),
     [
-        pytest.param(["deploy", "9.9"], "secret", "9.9", id="unknown version"),
+        pytest.param(
+            ["deploy", "9.9"], "secret", "there is no model with version 9.9; there are: none", id="unknown version"
+        ),
         pytest.param(["list"], "wrong", "LOOP_PASSWORD", id="wrong password"),
         pytest.param(["list", "--project", "nothing"], "secret", "nothing", id="unknown project"),
     ],

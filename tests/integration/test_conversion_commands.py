@@ -15,6 +15,7 @@ from learning_loop_node.cli import app
 from learning_loop_node.cli.exit_status import ExitStatus
 from tests.integration.test_conversions import model_in, put, report
 from tests.loop import RunningLoop, running_loop
+from tests.node_clients import node_client
 
 
 @pytest.fixture
@@ -38,9 +39,15 @@ async def test_a_problem_is_shown_with_its_remedy_and_tried_again(loop: RunningL
     model = await model_in(loop)
     await put(loop, model, report("running", "one"))
     await put(loop, model, report("failed", "one", error="no such layer\nat line 7", code="child_raised"))
-    first, *reason, remedy = (await models("problems")).stdout.splitlines()
+    first, reason, remedy = (await models("problems")).stdout.splitlines()
     assert first.startswith("model 1.0 has no format_b: node one (Halves 1), 1 try, 20")
-    assert reason == ["    no such layer", "    at line 7"]
+    assert reason == "    no such layer"
+    assert (await models("problems")).stderr == "--verbose shows all that the converters have said\n"
+    _, *reasons, _ = (await models("problems", "--verbose")).stdout.splitlines()
+    assert reasons == ["    no such layer", "    at line 7"]
+    listed = await models("list", "--project", "demo")
+    assert "format_a, format_b failed" in listed.stdout
+    assert listed.stderr == "formats that failed: `learning-loop models problems --project demo` says why\n"
     [problem] = json.loads((await models("problems", "--json")).stdout)
     assert (problem["version"], problem["id"], problem["code"]) == ("1.0", model, "child_raised")
 
@@ -68,6 +75,8 @@ async def test_the_remedy_is_for_the_place_that_was_asked_for(loop: RunningLoop,
     model = await model_in(loop)
     await put(loop, model, report("running", "one"))
     await put(loop, model, report("failed", "one", error="no such layer", code="child_raised"))
+    *_, remedy = (await models("problems")).stdout.splitlines()
+    assert remedy == "    learning-loop models retry 1.0 --format format_b", "the environment says where"
     for name, option in (("PROJECT", "demo"), ("ORGANIZATION", "zauberzeug"), ("HOST", loop.host)):
         monkeypatch.delenv(f"LOOP_{name}")
         given = ["--project", "demo", "--organization", "zauberzeug", "--host", loop.host]
@@ -75,6 +84,14 @@ async def test_the_remedy_is_for_the_place_that_was_asked_for(loop: RunningLoop,
         assert f"--{name.lower()} {option}" in remedy
     asked = await models(*shlex.split(remedy)[2:])
     assert asked.stdout == "model 1.0 waits for a converter to format_b\n"
+
+
+async def test_a_converter_is_listed_with_its_formats(loop: RunningLoop):
+    async with node_client(loop, "converter") as converter:
+        status = {"id": "c", "name": "Halves", "state": "idle", "uptime": 1.5, "errors": {}}
+        await converter.call("update_converter", status | {"source_format": "format_a", "target_format": "format_b"})
+        listed = await asyncio.to_thread(CliRunner().invoke, app, ["nodes", "list", "--kind", "converter"])
+        assert "format_a to format_b" in listed.stdout
 
 
 async def models(*arguments: str) -> Result:

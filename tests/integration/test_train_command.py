@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -12,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -19,7 +21,8 @@ from typer.testing import CliRunner, Result
 from learning_loop_node.cli import app
 from learning_loop_node.cli.exit_status import ExitStatus
 from tests.builders import jpeg
-from tests.loop import P, RunningLoop, running_loop
+from tests.commands import is_command
+from tests.loop import P, RunningLoop, images_form, running_loop
 from tests.node_clients import ScriptedTrainer, scripted_trainer
 from tests.polling import until
 
@@ -79,23 +82,177 @@ async def test_a_training_is_watched_to_its_model(loop: RunningLoop, trainer: Sc
     assert again.stdout.splitlines()[1:] == ["macro F1 on 2 test images: 1.000", "it is deployed"]
 
 
-async def test_what_goes_wrong_is_told_with_the_log(loop: RunningLoop, trainer: ScriptedTrainer):
-    watching = asyncio.create_task(run("train", "--variant", "small"))
+async def test_what_goes_wrong_is_told_once(loop: RunningLoop, trainer: ScriptedTrainer):
+    watching = asyncio.create_task(run("train", "--variant", "small", "--project", "demo"))
     number = (await trainer.begun())["training_number"]
     await trainer.say("running", progress=0.1)
-    await loop.json("POST", f"{P}/trainings/{number}/log", json={"text": "epoch 1\nCUDA out of memory\n"})
-    await trainer.say("ready_for_cleanup", errors={"run_training": "no GPU memory"})
+    await seen(loop)
+    log = "epoch 1\nfirst failure\n--- try 2 of 3 ---\nepoch 1\nCUDA out of memory\n"
+    await loop.json("POST", f"{P}/trainings/{number}/log", json={"text": log})
+    await seen(loop)
+    await trainer.say("train_model_downloaded", errors={"run_training": "it ended:\n  in main\nno GPU memory"})
+    await seen(loop)
+    await trainer.say("ready_for_cleanup", errors={"run_training": "given up: it ended:\n  in main\nno GPU memory"})
+    await seen(loop)
     await trainer.say("idle")
     result = await watching
     assert result.exit_code == ExitStatus.FAILED, result.output
     assert result.stdout == ""
-    assert "CUDA out of memory" in result.stderr
-    assert "training 1 failed: run_training: no GPU memory" in result.stderr
-    assert "learning-loop trainings retry 1" in result.stderr
+    told = result.stderr.splitlines()
+    told = told[told.index("training at Trainer 1") :]
+    assert told == [
+        "training at Trainer 1",
+        "its trainer tries again (`learning-loop trainings abort 1 --project demo` ends that): "
+        "run_training: it ended: … no GPU memory",
+        "training 1 failed: run_training: given up: it ended: … no GPU memory",
+        "the end of its log (`learning-loop trainings log 1 --project demo` has more):",
+        "epoch 1",
+        "CUDA out of memory",
+        "once the cause is gone, `learning-loop trainings retry 1 --project demo` does it again; --param changes a "
+        "hyperparameter",
+    ]
+    shown = (await run("trainings", "show", number)).stdout
+    assert (shown.count("no GPU memory"), "failed with" in shown) == (1, True)
 
     again = await run("trainings", "retry", number, "--json")
     assert (json.loads(again.stdout)["number"], json.loads(again.stdout)["retry_of"]) == (2, 1)
     assert (await trainer.begun(2))["training_number"] == 2
+
+
+async def test_a_training_is_done_again_with_changes(loop: RunningLoop):
+    def refuse(*_: Any) -> dict[str, Any]:
+        text = "the hyperparameter fail must be one of a, b, not 'c'"
+        return {"success": False, "error_msg": text, "payload": None, "code": "unfit_training"}
+
+    async with scripted_trainer(loop, takes=refuse, pretrained_models=[SMALL, LARGE]) as trainer:
+        await trainer.say("idle")
+        refused = await run("train", "--variant", "small", "--param", "epochs=2", "--param", "fail=c")
+        assert refused.exit_code == ExitStatus.FAILED
+        hint = refused.stderr.splitlines()[-1]
+        assert hint == "`learning-loop trainings retry 1 --param fail=VALUE` does it again with another value"
+
+    async with scripted_trainer(loop, "trainer 2", pretrained_models=[SMALL, LARGE]) as trainer:
+        await trainer.say("idle")
+        changes = ["--param", "fail=null", "--param", "seconds=1", "--variant", "large", "--category", "eye"]
+        again = await run("trainings", "retry", 1, *changes, "--trainer", "Trainer 2", "--architecture", "mocked")
+        assert again.exit_code == ExitStatus.OK, again.output
+        details = await trainer.begun()
+        assert details["hyperparameters"] == {"epochs": 2, "seconds": 1}
+        assert details["model_variant"] == "large"
+        assert [category["name"] for category in details["categories"]] == ["eye"]
+        entry = json.loads((await run("trainings", "show", 2, "--json")).stdout)
+        assert (entry["wanted_trainer"], entry["architecture"], entry["retry_of"]) == ("trainer 2", "mocked", 1)
+        wrong = await run("trainings", "retry", 1, "--base-model", "9.9")
+        assert (wrong.exit_code, "9.9" in wrong.stderr) == (ExitStatus.REFUSED, True), wrong.output
+
+
+async def test_why_it_waits_is_told(loop: RunningLoop):
+    queued = await run("train", "--variant", "huge", "--detach")
+    assert queued.stdout == (
+        "training 1 is queued: no trainer is connected; `learning-loop trainings watch 1` shows it\n"
+    )
+    watching = asyncio.create_task(run("trainings", "watch", 1))
+    await seen(loop)
+    await seen(loop)
+    reason = "no trainer that is connected offers the variant 'huge'"
+    async with scripted_trainer(loop) as trainer:
+        await trainer.say("idle")
+        await until(lambda: _waits_for(loop, reason))
+        await seen(loop)
+        assert reason in " ".join((await run("trainings", "show", 1)).stdout.replace("│", " ").split())
+        assert "queued" in (await run("trainings", "list")).stdout
+    aborted = await run("trainings", "abort", 1)
+    assert aborted.stdout == "training 1 is aborted\n"
+    told = (await watching).stderr.splitlines()
+    assert told[:2] == ["waiting for a trainer", "it waits: no trainer is connected"]
+    assert any(line.startswith(f"it waits: {reason}") for line in told)
+
+
+async def test_what_went_wrong_on_the_way_stands_beside_the_result(loop: RunningLoop, trainer: ScriptedTrainer):
+    watching = asyncio.create_task(run("train", "--variant", "small"))
+    details = await trainer.begun()
+    await trainer.say("running")
+    errors = {"run_training": "its program crashed after epoch 1; the best model so far is used"}
+    await trainer.say("training_finished", errors=errors)
+    await seen(loop)
+    status, answer = await trainer.upload(details["training_number"])
+    assert status == 200, answer
+    await trainer.say("ready_for_cleanup", errors=errors)
+    await seen(loop)
+    await trainer.say("idle")
+    result = await watching
+    assert result.exit_code == ExitStatus.OK, result.output
+    told = result.stdout.splitlines()
+    assert told[0] == "training 1 is finished; model 1.0 (mocked)"
+    assert told[1].startswith("but ")
+    assert "its program crashed after epoch 1" in told[1]
+    assert "tries again" not in result.stderr
+    shown = " ".join((await run("trainings", "show", 1)).stdout.replace("│", " ").split())
+    assert shown.count("its program crashed after epoch 1") == 1
+
+
+async def test_a_model_that_is_there_already_stays(loop: RunningLoop, trainer: ScriptedTrainer):
+    watching = asyncio.create_task(run("train", "--variant", "small"))
+    await trainer.begun()
+    await trainer.say("running")
+    assert (await trainer.upload(1))[0] == 200
+    await trainer.say("detecting")
+    await seen(loop)
+    aborted = await run("trainings", "abort", 1)
+    assert aborted.stdout == "training 1 is aborting; the model 1.0 (mocked) was uploaded already and stays\n"
+    await until(lambda: trainer.events("abort_training") > 0)
+    await trainer.say("idle")
+    result = await watching
+    assert result.exit_code == ExitStatus.FAILED
+    end = "training 1 is aborted; the model 1.0 (mocked) was uploaded already and stays"
+    assert result.stderr.splitlines()[-1] == end
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(
+            "trainings show 9 --project demo", "`learning-loop trainings list --project demo` lists", id="number"
+        ),
+        pytest.param("train --variant small --param epochs=0", "--param: epochs must be a number above 0", id="param"),
+        pytest.param("trainings retry 1 --param epochs=0", "--param: epochs must be a number above 0", id="again"),
+        pytest.param("train --variant small --base-model 9.9", "there is no model 9.9", id="model"),
+        pytest.param(
+            "train --variant small --category nose --project odd",
+            "choose the other categories with --category",
+            id="cat",
+        ),
+        pytest.param(
+            "train --variant small --project none",
+            "`learning-loop images move IDS --to-state complete --project none`",
+            id="no complete images",
+        ),
+        pytest.param(
+            "train --variant small --project odd",
+            "no complete image is in the set test; choose some for it: `learning-loop images move IDS --to-set test "
+            "--project odd`",
+            id="no test images",
+        ),
+        pytest.param("models rollback --number 7", "`learning-loop models history` shows those that are", id="history"),
+        pytest.param("models deploy 77.0", "there is no model with version 77.0; there are: none", id="version"),
+    ],
+)
+async def test_what_is_refused_is_said_in_words_of_the_command_line(loop: RunningLoop, arguments: str, said: str):
+    await run("train", "--variant", "small", "--detach")
+    await run("trainings", "abort", 1)
+    for name, categories in (("none", ["face"]), ("odd", ["face", "nose"])):
+        await loop.json("POST", "/zauberzeug/projects", json={"project_id": name, "categories": categories})
+    sets = ("train", "test") if "nose" in arguments else ("train",)
+    for number, set_ in enumerate(sets):
+        metadata = {"set": set_, "state": "complete", "box_annotations": [FACE]}
+        form = images_form([jpeg(seed=number)], metadata=metadata)
+        async with loop.admin.post("/api/zauberzeug/projects/odd/images", data=form) as answer:
+            assert answer.status == 200, await answer.text()
+    refused = await run(*arguments.split())
+    assert refused.exit_code == ExitStatus.REFUSED, refused.output
+    assert said in refused.stderr
+    for command in re.findall(r"`(learning-loop [^`]*)`", refused.stderr):
+        assert is_command(command), command
 
 
 async def test_a_training_that_somebody_aborts_is_no_success(loop: RunningLoop, trainer: ScriptedTrainer):
@@ -160,7 +317,9 @@ async def test_trainings_are_listed_shown_and_stopped(loop: RunningLoop, trainer
     metrics = (await run("trainings", "metrics", 1)).stdout
     assert [line.split()[1] for line in metrics.splitlines() if line.startswith("│")] == ["2", "3"]
     assert json.loads((await run("trainings", "metrics", 1, "--json")).stdout)[1]["epoch"] == 3
-    assert (await run("trainings", "log", 1)).stdout == ""
+    nothing = await run("trainings", "log", 1)
+    assert (nothing.stdout, nothing.stderr) == ("", "the trainer has sent no log yet\n")
+    assert json.loads((await run("trainings", "log", 1, "--json")).stdout) == {"text": "", "size_bytes": 0}
     await loop.json("POST", f"{P}/trainings/1/log", json={"text": "line 1\nline 2"})
     assert (await run("trainings", "log", 1)).stdout == "line 1\nline 2\n"
     stopped = await run("trainings", "stop", 1)
@@ -209,10 +368,19 @@ async def test_what_no_training_can_be_is_refused(loop: RunningLoop, trainer: Sc
 @pytest.mark.parametrize(
     ("offered", "options", "words"),
     [
-        pytest.param(None, [], "no such trainer is connected", id="no trainer"),
+        pytest.param(None, [], "no trainer is connected", id="no trainer"),
         pytest.param([SMALL, LARGE], [], "offer large, small", id="several variants"),
         pytest.param([], [], "do not say which there are", id="no variants"),
-        pytest.param([SMALL], ["--architecture", "other"], "no such trainer", id="another architecture"),
+        pytest.param(
+            [SMALL],
+            ["--architecture", "other"],
+            "no trainer of the architecture other is connected",
+            id="another architecture",
+        ),
+        pytest.param(
+            [SMALL], ["--trainer", "foo"], "Invalid value for --trainer: no trainer foo is connected", id="trainer"
+        ),
+        pytest.param([SMALL], ["--trainer", "foo", "--variant", "small"], "there are: Trainer 1", id="no such trainer"),
     ],
 )
 async def test_a_variant_is_chosen_where_there_is_a_choice(
@@ -252,8 +420,9 @@ async def test_a_trainer_is_named(loop: RunningLoop, trainer: ScriptedTrainer):
         await other.say("idle")
         await run("train", "--variant", "small", "--trainer", "Trainer 2", "--detach")
         await other.begun()
-        await run("train", "--variant", "small", "--trainer", "somebody else", "--detach")
-        assert json.loads((await run("trainings", "show", 2, "--json")).stdout)["wanted_trainer"] == "somebody else"
+        away = str(UUID(int=7))
+        await run("train", "--variant", "small", "--trainer", away, "--detach")
+        assert json.loads((await run("trainings", "show", 2, "--json")).stdout)["wanted_trainer"] == away
         listed = (await run("nodes", "list")).stdout
         for words in ("Trainer 1", "Trainer 2", "mocked", "small"):
             assert words in listed
@@ -296,11 +465,21 @@ async def test_a_loop_that_is_away_is_waited_for(tmp_path: Path, monkeypatch: py
             await running.post_images([jpeg(seed=number)], metadata=metadata)
         watching = asyncio.create_task(run("train", "--variant", "small"))
         await until(lambda: _has_training(running))
+    with socket.create_server(("127.0.0.1", port)) as deaf:
+        connection, _ = await asyncio.to_thread(deaf.accept)
+        connection.close()
     async with running_loop(tmp_path, port=port) as running:
+        await seen(running)
         await running.json("POST", f"{P}/trainings/1/abort")
         result = await watching
     assert result.exit_code == ExitStatus.FAILED, result.output
-    assert "training 1 is aborted" in result.stderr
+    told = result.stderr.splitlines()
+    assert told[told.index("the loop is back") - 1].startswith("the loop does not answer")
+    assert told[-1] == "training 1 is aborted"
+
+
+async def _waits_for(loop: RunningLoop, reason: str) -> bool:
+    return reason in (await loop.json("GET", f"{P}/trainings/1"))["waiting_for"]
 
 
 async def _has_training(loop: RunningLoop) -> bool:
