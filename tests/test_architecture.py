@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "annotation": NODE_TYPE,
     "converter": NODE_TYPE | {"onnx_models", "evaluation"},
     "generator": NODE_TYPE,
-    "generator.scenes": GROUND,
+    "generator.scenes": GROUND | {"geometry"},
     "loop_server": LOWER | {"selection", "geometry", "generator.scenes"},
     "demo": ANYTHING,
     "doctor": NODE_TYPE | {"detector"},

@@ -16,6 +16,7 @@ from . import (
     bench_process,
     bench_relevance,
     bench_rest,
+    bench_scenes,
     bench_training_data,
 )
 from .figures import Figure
@@ -35,4 +36,5 @@ CASES: dict[str, Callable[[Bench], Awaitable[list[Figure]]]] = {
     "training_data": bench_training_data.measure,
     "annotation": bench_annotation.measure,
     "loop_listing": bench_loop_listing.measure,
+    "scenes": bench_scenes.measure,
 }

@@ -33,7 +33,7 @@ class Style(StrEnum):
 def render(scene: Scene, style: Style = Style.Beautiful) -> Pixels:
     """The scene as height × width × 3 RGB bytes. Everything lies exactly where the scene says."""
     rng = np.random.default_rng([scene.seed, 1])
-    ground = _flat(scene) if style is Style.Plain else _landscape(rng, scene)
+    ground = _flat(scene) if style is Style.Plain else landscape(rng, (scene.height, scene.width))[0]
     picture = Image.fromarray(_tinted(ground, scene))
     if style is Style.Beautiful:
         picture = _with_shadows(picture, scene)
@@ -50,19 +50,21 @@ def _flat(scene: Scene) -> Pixels:
     return np.full((scene.height, scene.width, 3), 225, np.uint8)
 
 
-def _landscape(rng: np.random.Generator, scene: Scene) -> Pixels:
-    """Something like sky above something like ground, both with structures of all sizes."""
-    size = (scene.height, scene.width)
+def landscape(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Pixels, float]:
+    """Something like sky above something like ground, both with structures of all sizes.
+
+    `size` is height and width. Also tells where the ground begins, as a share of the height.
+    """
     horizon = rng.uniform(0.25, 0.6)
-    down = np.linspace(0, 1, scene.height)[:, None]
-    ridge = horizon + 0.12 * (_noise(rng, size, 3)[0][None, :] - 0.5)
+    down = np.linspace(0, 1, size[0])[:, None]
+    ridge = horizon + 0.12 * (noise(rng, size, 3)[0][None, :] - 0.5)
     is_sky = np.clip((ridge - down) * 60, 0, 1)[..., None]
-    clouds, soil = _noise(rng, size, 6)[..., None], _noise(rng, size, 8)[..., None]
+    clouds, soil = noise(rng, size, 6)[..., None], noise(rng, size, 8)[..., None]
     light = rng.uniform(0.8, 1.1)
     sky = np.array([150, 185, 225]) * (0.85 + 0.3 * down[..., None]) + 60 * (clouds - 0.5)
     earth = _earth(rng) * (0.55 + 0.9 * soil) * (0.75 + 0.5 * down[..., None])
     scenery: Pixels = (light * (is_sky * sky + (1 - is_sky) * earth)).clip(0, 255).astype(np.uint8)
-    return scenery
+    return scenery, float(horizon)
 
 
 def _earth(rng: np.random.Generator) -> NDArray[np.float64]:
@@ -71,7 +73,7 @@ def _earth(rng: np.random.Generator) -> NDArray[np.float64]:
     return chosen
 
 
-def _noise(rng: np.random.Generator, size: tuple[int, int], octaves: int) -> NDArray[np.float64]:
+def noise(rng: np.random.Generator, size: tuple[int, int], octaves: int) -> NDArray[np.float64]:
     """Numbers around 0.5 that vary smoothly, coarsely and finely at once."""
     height, width = size
     total, weight = np.zeros(size), 0.0
@@ -109,7 +111,7 @@ def _draw(picture: Image.Image, rng: np.random.Generator, thing: Thing, style: S
     surface = np.broadcast_to(own, (thing.height, thing.width, 3))
     if style is Style.Beautiful:
         lit = np.linspace(1.15, 0.75, thing.height)[:, None, None]
-        texture = 0.8 + 0.4 * _noise(rng, (thing.height, thing.width), 5)[..., None]
+        texture = 0.8 + 0.4 * noise(rng, (thing.height, thing.width), 5)[..., None]
         surface = surface * lit * texture * _edges(thing)[..., None]
     picture.paste(Image.fromarray(surface.clip(0, 255).astype(np.uint8)), (thing.x, thing.y), mask)
 
