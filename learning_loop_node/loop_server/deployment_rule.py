@@ -39,7 +39,8 @@ class Decision:
 
 def rule_of(project: ProjectRow) -> DeployRule:
     """The rule of a project; one that deploys nothing, if nobody has set any."""
-    return DeployRule.model_validate(project.deploy_rule or {})
+    kept = project.deploy_rule or {}
+    return DeployRule.model_validate({name: kept[name] for name in DeployRule.model_fields if name in kept})
 
 
 async def consider(

@@ -114,6 +114,21 @@ async def test_what_the_rule_says(loop: RunningLoop, rule: dict[str, Any], old: 
     assert await told(loop, "1.1") == decision.reason
 
 
+async def test_a_rule_with_a_field_that_is_not_known_is_refused_by_its_name(loop: RunningLoop):
+    async with loop.admin.put(f"/api{P}/deployment/rule", json={"automatic": True, "min_improvment": 0.5}) as answer:
+        assert answer.status == 422
+        told = (await answer.json())["detail"]
+    assert "'min_improvment' is not known here; did you mean 'min_improvement'?" in told
+    assert await loop.json("GET", f"{P}/deployment/rule") == OFF
+
+
+async def test_a_rule_that_a_later_version_has_kept_is_understood(loop: RunningLoop):
+    async with loop.app.state.loop.database.writing() as session:
+        project = await projects.project_named(session, ORGANIZATION, PROJECT)
+        project.deploy_rule = RULE | {"of_tomorrow": 1}
+    assert await loop.json("GET", f"{P}/deployment/rule") == OFF | RULE
+
+
 async def test_only_what_both_have_seen_is_compared(loop: RunningLoop):
     await set_rule(loop, min_images=2)
     await push(loop, "1.0", 2)

@@ -7,14 +7,14 @@ from typing import Any
 from pydantic import Field
 
 from ...enums import CategoryType
-from .ground import Number, Properties, ShortText, Version, Wire
+from .ground import Asked, Number, Properties, ShortText, Version, Wire
 from .image_changes import Versioned
 from .images import Outline, PublicId
 
 MAX_ANNOTATIONS = 1000
 
 
-class Place(Wire):
+class Place(Asked):
     """Where something is: a box has `x`, `y` (its top-left corner), `width` and `height`, a point `x` and `y`, a
     segmentation the polygon `shape`, a classification nothing.
     """
@@ -62,7 +62,7 @@ class NamedAnnotationChange(AnnotationChange):
     id: ShortText
 
 
-class AnnotationChanges(Wire):
+class AnnotationChanges(Asked):
     """Up to 1000 in all. All of them happen, or none."""
 
     create: list[NewAnnotationOf] = Field(default=[], max_length=MAX_ANNOTATIONS)

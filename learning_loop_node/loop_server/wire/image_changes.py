@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from ...enums import ImageSet, ImageState
-from .ground import LongText, Properties, ShortText, Version, Wire
+from .ground import Asked, LongText, Properties, ShortText, Version, Wire
 from .images import ImageSummary
 
 MAX_CHANGES = 1000
@@ -21,7 +21,7 @@ class Versioned(Wire):
     version: Version
 
 
-class Change(Wire):
+class Change(Asked):
     """What is given is changed, the rest stays. `tags` replaces all, `add_tags` and `remove_tags` some."""
 
     version: Version
@@ -46,13 +46,13 @@ class ImageChange(Change):
     id: ShortText
 
 
-class ImageChanges(Wire):
+class ImageChanges(Asked):
     """All of them happen, or none."""
 
     images: list[ImageChange] = Field(max_length=MAX_CHANGES)
 
 
-class ChosenImages(Wire):
+class ChosenImages(Asked):
     """All of them, or none."""
 
     images: list[Versioned] = Field(max_length=MAX_CHANGES)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ...enums import ImageSet
 from .conversions import ConversionRecord
-from .ground import ShortText, Wire
+from .ground import Asked, ShortText, Wire
 
 
 class StoredModel(Wire):
@@ -63,14 +63,14 @@ class Target(Wire):
     version: str
 
 
-class NewTarget(Wire):
+class NewTarget(Asked):
     """Either of the two is enough."""
 
     version: ShortText | None = None
     model_uuid: ShortText | None = None
 
 
-class DeployRule(Wire):
+class DeployRule(Asked):
     """Whether a model that comes out of a training is deployed by itself, and when.
 
     It is if its macro F1 on the complete images of `set` is higher than that of the deployed model by at least
@@ -99,7 +99,7 @@ class Deployments(Wire):
     next: int | None
 
 
-class Rollback(Wire):
+class Rollback(Asked):
     """Without `number`, the last one of another model than the one that is deployed."""
 
     number: int | None = Field(default=None, ge=1, le=2**53, description="Of an entry of the history.")

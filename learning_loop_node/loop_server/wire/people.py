@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .ground import ShortText, Wire
+from .ground import Asked, ShortText, Wire
 
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 1024
@@ -31,7 +31,7 @@ class LoopRole(StrEnum):
     ADMIN = "admin"
 
 
-class NewUser(Wire):
+class NewUser(Asked):
     """A user to make. Who is no administrator names at least one organization of their own."""
 
     name: ShortText = Field(
@@ -42,7 +42,7 @@ class NewUser(Wire):
     organizations: dict[ShortText, MemberRole] = Field(default={}, max_length=1000)
 
 
-class UserChange(Wire):
+class UserChange(Asked):
     """What is missing stays. In `organizations`, null ends a membership; those not named stay."""
 
     password: Password | None = None
@@ -78,6 +78,6 @@ class Me(Wire):
     limit: MemberRole | None = Field(description="The most that the token of this request may, null for no limit.")
 
 
-class NewPassword(Wire):
+class NewPassword(Asked):
     old_password: Annotated[str, Field(max_length=LONGEST_PASSWORD)]
     new_password: Password

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ...enums import CategoryType
-from .ground import LongText, Properties, Version, Wire
+from .ground import Asked, LongText, Properties, Version, Wire
 
 CategoryName = Annotated[str, Field(min_length=1, max_length=256)]
 CategoryId = Annotated[str, Field(min_length=1, max_length=256)]
@@ -38,7 +38,7 @@ class NewCategory(ModelCategory):
     properties: Properties = {}
 
 
-class NewProject(Wire):
+class NewProject(Asked):
     """A category may be given as its name alone; it then marks boxes."""
 
     project_id: str
@@ -46,13 +46,13 @@ class NewProject(Wire):
     categories: list[NewCategory | CategoryName] = Field(default=[], max_length=1000)
 
 
-class NewCategories(Wire):
+class NewCategories(Asked):
     """Categories to add; each may be given as its name alone."""
 
     categories: list[NewCategory | CategoryName] = Field(min_length=1, max_length=1000)
 
 
-class ChangedCategory(Wire):
+class ChangedCategory(Asked):
     """What is missing stays; null takes away. With `version`, only if the category still has this one."""
 
     version: Version | None = None
@@ -65,14 +65,14 @@ class ChangedCategory(Wire):
     properties: Properties | None = None
 
 
-class CategoryOrder(Wire):
+class CategoryOrder(Asked):
     """The ids of all categories of a project in their new order. With `version`, only if the project has this one."""
 
     category_ids: list[CategoryId] = Field(max_length=10_000)
     version: Version | None = None
 
 
-class ChangedProject(Wire):
+class ChangedProject(Asked):
     """What is missing stays; null takes away. With `version`, only if the project still has this one."""
 
     version: Version | None = None

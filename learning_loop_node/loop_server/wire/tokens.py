@@ -5,13 +5,13 @@ from __future__ import annotations
 from pydantic import Field
 
 from ..access.secret_texts import TokenKind
-from .ground import ShortText, Wire
+from .ground import Asked, ShortText, Wire
 from .people import MemberRole
 
 LONGEST_DAYS = 3650
 
 
-class NewToken(Wire):
+class NewToken(Asked):
     """A token to make.
 
     One of kind `node` is for an organization or for one project of it. One of kind `user` acts as the user who makes
