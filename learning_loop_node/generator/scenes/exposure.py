@@ -13,6 +13,7 @@ Pixels = NDArray[np.uint8]
 
 GRAIN_STD = 32.0
 GREY = 128
+FULL_LIGHT = 128
 
 
 def exposed(rng: np.random.Generator, pixels: Pixels, difficulty: float) -> Pixels:
@@ -29,25 +30,20 @@ def _lit(rng: np.random.Generator, pixels: Pixels, difficulty: float) -> Pixels:
     if rng.random() < 0.6 * difficulty:  # the shade of something that is not in the picture
         column = int(rng.integers(0, 4))
         coarse[:, column:] *= rng.uniform(0.45, 0.8)
-    field = cv2.resize((coarse * GREY).clip(0, 255).astype(np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
-    pixels = cv2.multiply(pixels, cv2.merge([field] * 3), scale=1 / GREY)
     gamma = np.exp(rng.normal(0, 0.06 + 0.22 * difficulty))
     gains = np.exp(rng.normal(0, 0.02 + 0.07 * difficulty, 3)) * np.exp(rng.normal(0, 0.03 + 0.12 * difficulty))
-    curve = (np.arange(256) / 255) ** gamma
-    table = (curve[:, None] * gains * 255).clip(0, 255).astype(np.uint8)
-    lit: Pixels = cv2.LUT(pixels, table[None])
-    return lit
+    light = (coarse[..., None] * gains * FULL_LIGHT).clip(0, 255).astype(np.uint8)
+    field = cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR)
+    curve = ((np.arange(256) / 255) ** gamma * 255).round().astype(np.uint8)
+    return np.asarray(cv2.LUT(cv2.multiply(pixels, field, scale=1 / FULL_LIGHT), curve))
 
 
 def _blurred(rng: np.random.Generator, pixels: Pixels, difficulty: float) -> Pixels:
-    is_shaken, direction, length = rng.random() < 0.35 * difficulty, rng.uniform(0, np.pi), rng.uniform(2, 3.5)
+    """Out of focus or, more rarely, shaken across or up and down."""
+    if rng.random() < 0.35 * difficulty:
+        length = 3 + 2 * int(rng.integers(0, 3))
+        return np.asarray(cv2.blur(pixels, (length, 1) if rng.random() < 0.5 else (1, length)))
     sigma = rng.uniform(0.45, 0.6 + 0.85 * difficulty)
-    if is_shaken:
-        kernel = np.zeros((7, 7), np.uint8)
-        reach = np.array([np.cos(direction), np.sin(direction)]) * length
-        start, end = (tuple(np.round((3 + sign * reach) * 16).astype(int).tolist()) for sign in (-1, 1))
-        cv2.line(kernel, start, end, 255, 1, cv2.LINE_AA, 4)
-        return np.asarray(cv2.filter2D(pixels, -1, kernel.astype(np.float32) / max(1, int(kernel.sum()))))
     return np.asarray(cv2.GaussianBlur(pixels, (5, 5) if sigma < 1 else (7, 7), sigma))
 
 

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from itertools import chain
 from typing import Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,7 +76,7 @@ GOLDEN_THINGS = [
     ("marker", (79, 109, 74, 114), 1.0),
     ("drum", (119, 106, 94, 105), 0.89),
 ]
-GOLDEN_COLORS = np.array([[134.2, 153.5, 180.5], [135.6, 164.5, 152.1], [59.7, 67.1, 72.0]])
+GOLDEN_COLORS = np.array([[132.7, 151.2, 177.2], [136.5, 165.9, 153.3], [60.6, 67.8, 72.7]])
 
 
 @pytest.mark.parametrize("difficulty", LEVELS)
