@@ -26,11 +26,16 @@ GREY = 114
 
 
 class Fit(StrEnum):
-    """Where in the input the image goes. Only `stretch` changes its proportions, and leaves nothing free."""
+    """How the image gets the shape of the input.
+
+    It is scaled by one factor until it fits into the `centre` or at the `top-left`; or each side is, with `stretch`.
+    With `crop`, its longer side is cut on both ends instead, as for models that classify.
+    """
 
     CENTRE = "centre"
     TOP_LEFT = "top-left"
     STRETCH = "stretch"
+    CROP = "crop"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +75,13 @@ class Placement:
 def placement(
     image_width: int, image_height: int, input_width: int, input_height: int, fit: Fit = Fit.CENTRE
 ) -> Placement:
-    """Where an image of this size goes. At least one pixel of it remains, however narrow it is."""
+    """Where an image of this size goes. At least one pixel of it remains, however narrow it is.
+
+    With `crop` the image is what remains of it.
+    """
     if image_width < 1 or image_height < 1:
         raise InvalidImageError(f"the image has no pixels: it is {image_width}×{image_height}")
-    if fit is Fit.STRETCH:
+    if fit in (Fit.STRETCH, Fit.CROP):
         width, height = input_width, input_height
     else:
         scale = min(input_width / image_width, input_height / image_height)
@@ -99,13 +107,15 @@ def letterbox(
     """The image, `(H, W, 3)` uint8, scaled by one factor to fit into `(height, width, 3)`, grey around it.
 
     Written into `out` where that is given. Scaling is bilinear, up as well as down. `InvalidImageError` if the image
-    has no pixels or another shape.
+    has no pixels or another shape. With `crop`, the place is that of the part that is left.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise InvalidImageError(
             f"images for ONNX models have the shape (height, width, 3) and uint8 pixels; this one {image.shape} and "
             f"{image.dtype}"
         )
+    if fit is Fit.CROP:
+        image = _middle(image, width, height)
     place = placement(image.shape[1], image.shape[0], width, height, fit)
     canvas = np.empty((height, width, 3), dtype=np.uint8) if out is None else out
     inner = canvas[place.top : place.top + place.height, place.left : place.left + place.width]
@@ -120,3 +130,12 @@ def letterbox(
     else:
         cv2.resize(image, (place.width, place.height), dst=inner, interpolation=cv2.INTER_LINEAR)
     return canvas, place
+
+
+def _middle(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """The largest part around the middle that has these proportions, as nearly as whole pixels can."""
+    image_height, image_width = image.shape[:2]
+    scale = min(image_width / width, image_height / height)
+    part_width, part_height = max(round(width * scale), 1), max(round(height * scale), 1)
+    left, top = (image_width - part_width) // 2, (image_height - part_height) // 2
+    return image[max(top, 0) : top + part_height, max(left, 0) : left + part_width]
