@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from itertools import chain
 from typing import Any
-from typing import Any
 
 import numpy as np
 import pytest
