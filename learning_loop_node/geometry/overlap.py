@@ -8,7 +8,10 @@ import numpy as np
 
 from .boxes import Array, Floats, areas, as_boxes
 from .points import as_points
-from .polygons import to_mask
+from .polygons import to_masks
+
+PAIRS = 32
+"""So many pairs of polygons are drawn at a time."""
 
 
 def overlaps(boxes_xyxy_a: Array, boxes_xyxy_b: Array) -> Floats:
@@ -68,21 +71,26 @@ def polygon_overlaps(polygons_a: Sequence[Array], polygons_b: Sequence[Array], *
     array([[0.5, 0. ]])
     """
     corners_a, corners_b = [as_points(one) for one in polygons_a], [as_points(one) for one in polygons_b]
-    touching = overlaps(_bounds(corners_a), _bounds(corners_b)) > 0
-    result = np.zeros(touching.shape)
-    for row, column in np.argwhere(touching):
-        result[row, column] = _polygon_overlap(corners_a[row], corners_b[column], resolution)
+    bounds_a, bounds_b = _bounds(corners_a), _bounds(corners_b)
+    touching = np.argwhere(overlaps(bounds_a, bounds_b) > 0)
+    result = np.zeros((len(corners_a), len(corners_b)))
+    for start in range(0, len(touching), PAIRS):
+        a, b = touching[start : start + PAIRS].T
+        origins = np.minimum(bounds_a[a, :2], bounds_b[b, :2])
+        scales = resolution / (np.maximum(bounds_a[a, 2:], bounds_b[b, 2:]) - origins).max(axis=1)
+        masks_a, masks_b = (
+            to_masks(
+                [(corners[one] - origin) * scale for one, origin, scale in zip(chosen, origins, scales, strict=True)],
+                resolution,
+                resolution,
+            )
+            for corners, chosen in ((corners_a, a), (corners_b, b))
+        )
+        intersections, unions = (
+            np.count_nonzero(masks, axis=(1, 2)).astype(np.float64) for masks in (masks_a & masks_b, masks_a | masks_b)
+        )
+        result[a, b] = _share(intersections, unions)
     return result
-
-
-def _polygon_overlap(corners_a: Floats, corners_b: Floats, resolution: int) -> float:
-    both = np.vstack([corners_a, corners_b])
-    start, size = both.min(axis=0), np.ptp(both, axis=0)
-    scale = resolution / size.max()
-    width, height = np.maximum(np.ceil(size * scale), 1).astype(int).tolist()
-    mask_a, mask_b = (to_mask((corners - start) * scale, height, width) for corners in (corners_a, corners_b))
-    union = np.count_nonzero(mask_a | mask_b)
-    return np.count_nonzero(mask_a & mask_b) / union if union else 0.0
 
 
 def _bounds(polygons: Sequence[Floats]) -> Floats:

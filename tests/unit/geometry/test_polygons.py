@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learning_loop_node.geometry.overlap import mask_overlaps, polygon_overlaps
-from learning_loop_node.geometry.polygons import outlines, signed_area, simplify, to_mask
+from learning_loop_node.geometry.overlap import PAIRS, mask_overlaps, polygon_overlaps
+from learning_loop_node.geometry.polygons import outlines, signed_area, simplify, to_mask, to_masks
 
 SQUARE = [[1, 1], [3, 1], [3, 3], [1, 3]]
 
@@ -126,3 +126,22 @@ def test_polygons_overlap_alike_at_every_size(scale: float):
     [[expected]] = mask_overlaps(shown[0][None], shown[1][None])
     [[found]] = polygon_overlaps([polygon * scale], [other * scale])
     assert found == pytest.approx(expected, abs=0.01)
+
+
+CORNERS = st.lists(st.tuples(st.floats(-3, 12), st.floats(-3, 12)), max_size=8)
+
+
+@given(st.lists(CORNERS, max_size=4))
+def test_many_are_drawn_as_each_by_itself(polygons: list[list[tuple[float, float]]]):
+    arrays = [np.array(corners, dtype=float).reshape(-1, 2) for corners in polygons]
+    expected = np.array([to_mask(one, 7, 9) for one in arrays], dtype=bool).reshape(-1, 7, 9)
+    np.testing.assert_array_equal(to_masks(arrays, 7, 9), expected)
+
+
+def test_of_many_each_pair_overlaps_as_by_itself():
+    square = np.array([[0, 0], [6, 0], [6, 6], [0, 6]])
+    row = [square + [2 * place, 0] for place in range(PAIRS)]
+    together = polygon_overlaps(row, row)
+    assert np.count_nonzero(together) > 3 * PAIRS
+    alone = [[polygon_overlaps([a], [b])[0, 0] for b in row] for a in row]
+    np.testing.assert_array_equal(together, alone)
