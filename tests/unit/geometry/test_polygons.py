@@ -140,7 +140,7 @@ def test_many_are_drawn_as_each_by_itself(polygons: list[list[tuple[float, float
 
 def test_of_many_each_pair_overlaps_as_by_itself():
     square = np.array([[0, 0], [6, 0], [6, 6], [0, 6]])
-    row = [square + [2 * place, 0] for place in range(PAIRS)]
+    row = [square + np.array([2 * place, 0]) for place in range(PAIRS)]
     together = polygon_overlaps(row, row)
     assert np.count_nonzero(together) > 3 * PAIRS
     alone = [[polygon_overlaps([a], [b])[0, 0] for b in row] for a in row]
