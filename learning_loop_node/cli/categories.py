@@ -11,8 +11,8 @@ import typer
 
 from ..enums import CategoryType
 from ..errors import InvalidDataError, InvalidRequestError, NotFoundError
-from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
-from .output import AsJson, print_json, stdout
+from .asked import Asked, about_a_project
+from .output import print_json, stdout
 
 if TYPE_CHECKING:
     from ..client.categories import StoredCategory
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 categories = typer.Typer(help="Add, change and remove the categories of a project.", no_args_is_help=True)
 
 FIELDS = ("name", "type", "description", "hotkey", "color", "point_size", "properties")
+
+OPTIONS = {"type": "--type", "hotkey": "--hotkey", "color": "--color", "point_size": "--point-size"}
+"""The options by the fields of a category."""
 
 Which = Annotated[str, typer.Argument(help="Name or id of the category.")]
 Type = Annotated[CategoryType | None, typer.Option("--type", help="What it marks.", show_default=False)]
@@ -31,33 +34,30 @@ PointSize = Annotated[int | None, typer.Option("--point-size", help="Radius of p
 
 
 @categories.command("add")
+@about_a_project(**OPTIONS)
 def add_category(
+    asked: Asked,
     name: Annotated[str, typer.Argument(help="Name of the new category.")],
     type_: Type = None,
     description: Description = None,
     hotkey: Hotkey = None,
     color: Color = None,
     point_size: PointSize = None,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """Add a category; colour and key are chosen unlike those of the others if you do not say."""
-    settings = loop_settings(host, username, password, organization, project)
     values = _given(name=name, type=type_, description=description, hotkey=hotkey, color=color, point_size=point_size)
 
     async def add() -> None:
-        async with loop_client(settings) as loop:
-            _show(await loop.categories.add(values), as_json)
+        async with asked.loop() as loop:
+            _show(await loop.categories.add(values), asked.as_json)
 
     asyncio.run(add())
 
 
 @categories.command("change")
+@about_a_project(**OPTIONS)
 def change_category(
+    asked: Asked,
     category: Which,
     name: Annotated[str | None, typer.Option("--name", help="Its new name.", show_default=False)] = None,
     type_: Type = None,
@@ -65,48 +65,36 @@ def change_category(
     hotkey: Hotkey = None,
     color: Color = None,
     point_size: PointSize = None,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """Change a category. Its annotations follow its name."""
-    settings = loop_settings(host, username, password, organization, project)
     values = _given(name=name, type=type_, description=description, hotkey=hotkey, color=color, point_size=point_size)
 
     async def change() -> None:
-        async with loop_client(settings) as loop:
+        async with asked.loop() as loop:
             present = await _find(loop, category)
-            _show([await loop.categories.change(present.id, version=present.version, **values)], as_json)
+            _show([await loop.categories.change(present.id, version=present.version, **values)], asked.as_json)
 
     asyncio.run(change())
 
 
 @categories.command("remove")
+@about_a_project()
 def remove_category(
+    asked: Asked,
     category: Which,
     move_to: Annotated[
         str | None, typer.Option("--move-to", help="Name or id of the one that takes over its annotations.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Delete its annotations, too.")] = False,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """Delete a category; one that is used in annotations only with --move-to or --force."""
-    settings = loop_settings(host, username, password, organization, project)
 
     async def remove() -> None:
-        async with loop_client(settings) as loop:
+        async with asked.loop() as loop:
             present = await _find(loop, category)
             heir = (await _find(loop, move_to)).id if move_to is not None else None
             result = await loop.categories.delete(present.id, version=present.version, move_to=heir, force=force)
-        if as_json:
+        if asked.as_json:
             print_json({"id": present.id, "moved": result.moved, "deleted": result.deleted})
         else:
             counts = f"{result.moved} annotations moved" if move_to else f"{result.deleted} annotations deleted"
@@ -116,23 +104,18 @@ def remove_category(
 
 
 @categories.command("import")
+@about_a_project()
 def import_categories(
+    asked: Asked,
     file: Annotated[
         Path, typer.Argument(help="JSON: a list of categories, or an object with `categories`, such as a model.json.")
     ],
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """Add the categories of a file, and change those that the project has by this id or name; none is removed."""
-    settings = loop_settings(host, username, password, organization, project)
     wanted = _read(file)
 
     async def send() -> None:
-        async with loop_client(settings) as loop:
+        async with asked.loop() as loop:
             present = await loop.categories.list()
             known = [(entry, _match(entry, present)) for entry in wanted]
             changed = [
@@ -141,7 +124,7 @@ def import_categories(
                 if match is not None and (changes := _differences(entry, match))
             ]
             new = [entry for entry, match in known if match is None]
-            _show([*changed, *(await loop.categories.add(*new) if new else [])], as_json)
+            _show([*changed, *(await loop.categories.add(*new) if new else [])], asked.as_json)
 
     asyncio.run(send())
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..doctor.quantities import moment_text
 from ..errors import NotFoundError
 from .asked import Asked, about_a_project
 from .output import print_json, stderr, stdout
-from .training_texts import moment_text
 
 if TYPE_CHECKING:
     from ..client.conversions import ConversionEntry

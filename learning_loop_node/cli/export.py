@@ -10,14 +10,16 @@ import typer
 
 from ..enums import CategoryType, ImageSet, ImageState
 from ..enums.datasets import Format
-from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
-from .output import AsJson, counted, print_json, progress_bar, stderr, stdout, tell_left_out
+from .asked import Asked, about_a_project
+from .output import counted, print_json, progress_bar, stderr, stdout, tell_left_out
 
 if TYPE_CHECKING:
     from ..datasets import Written
 
 
+@about_a_project()
 def export(
+    asked: Asked,
     folder: Annotated[Path, typer.Argument(help="Folder to make.")],
     format_: Annotated[Format, typer.Option("--format", help="Format of the data set.")],
     state: Annotated[
@@ -36,12 +38,6 @@ def export(
     skip_unfit: Annotated[
         bool, typer.Option("--skip-unfit", help="Leave out what the format cannot hold, and say what.")
     ] = False,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """Write the images of a project, what is marked in them, its categories and sets as COCO or YOLO.
 
@@ -52,11 +48,10 @@ def export(
     from ..datasets.files import refuse_existing
 
     refuse_existing(folder)
-    settings = loop_settings(host, username, password, organization, project)
     wanted = ImageFilter(state=state or (), set=set_ or (), tag=tag or ())
 
     async def fetch() -> Written:
-        async with loop_client(settings) as loop:
+        async with asked.loop() as loop:
             total = (await loop.images.counts()).total if wanted == ImageFilter() else None
             with progress_bar() as progress:
                 bar = progress.add_task("fetching", total=total)
@@ -70,7 +65,7 @@ def export(
                 return await download.run(folder, format_)
 
     written = asyncio.run(fetch())
-    if as_json:
+    if asked.as_json:
         print_json(written)
     else:
         _tell(written, folder)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..doctor.quantities import moment_text
 from ..enums import ImageSet, ImageState
+from .asked import Asked, about_a_project
 from .image_choice import Images, choice_of
-from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
-from .output import AsJson, print_json, stderr, stdout
+from .output import print_json, stderr, stdout
 
 if TYPE_CHECKING:
     from ..client.loop import LoopClient
-    from ..settings import LoopSettings
     from .image_choice import Choice
 
 images = typer.Typer(help="List, move, tag, delete and restore images of a project.", no_args_is_help=True)
@@ -31,23 +31,18 @@ Work = Callable[["LoopClient", Mapping[str, int]], Awaitable[object]]
 
 
 @images.command("list")
+@about_a_project()
 def list_images(
+    asked: Asked,
     chosen: Images = None,
     sort: Sort = "-arrival",
     limit: Annotated[int, typer.Option("--limit", min=1, help="So many at most.")] = 50,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """List images, the last first, and say how many there are by state."""
     choice = choice_of(chosen)
-    settings = loop_settings(host, username, password, organization, project)
 
     async def ask() -> tuple[list[dict[str, Any]], dict[str, int]]:
-        async with loop_client(settings) as loop:
+        async with asked.loop() as loop:
             records = []
             async for record in choice.records(loop, sort=sort):
                 records.append(record.data)
@@ -56,7 +51,7 @@ def list_images(
             return records, (await loop.images.counts()).state
 
     records, states = asyncio.run(ask())
-    if as_json:
+    if asked.as_json:
         print_json(records)
         return
     from rich.table import Table
@@ -64,35 +59,30 @@ def list_images(
     table = Table("id", "name", "state", "set", "tags", "source", "created", "received", "by")
     for record in records:
         cells = [record[name] for name in ("id", "name", "state", "set")]
-        cells += [", ".join(record["tags"]), record["source"], record["created"], record["received"][:19]]
+        cells += [", ".join(record["tags"]), record["source"], record["created"], moment_text(record["received"])]
         table.add_row(*(cell or "-" for cell in cells), record["changed_by"] or "-")
-    stdout().print(table if records else f"no such images in {settings.organization}/{settings.project}")
+    stdout().print(table if records else f"no such images in {asked.place}")
     in_states = ", ".join(f"{count} {state}" for state, count in states.items())
     besides = "" if choice.wanted.deleted == "no" else ", besides deleted ones"
     stdout().print(f"{len(records)} shown; in the project{besides}: {in_states or 'none'}")
 
 
 @images.command("ids")
+@about_a_project()
 def list_ids(
+    asked: Asked,
     chosen: Images = None,
     sort: Sort = "arrival",
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """Print the ids of images, one per line, to be used by other programs."""
     choice = choice_of(chosen)
-    settings = loop_settings(host, username, password, organization, project)
 
     async def ask() -> list[str]:
-        async with loop_client(settings) as loop:
+        async with asked.loop() as loop:
             return [record.id async for record in choice.records(loop, sort=sort, fields="ids")]
 
     ids = asyncio.run(ask())
-    if as_json:
+    if asked.as_json:
         print_json(ids)
     else:
         for image_id in ids:
@@ -100,24 +90,19 @@ def list_ids(
 
 
 @images.command("show")
+@about_a_project()
 def show_image(
+    asked: Asked,
     image_id: Annotated[str, typer.Argument(help="Id of the image.")],
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """Show what is known about an image."""
-    settings = loop_settings(host, username, password, organization, project)
 
     async def ask() -> dict[str, Any]:
-        async with loop_client(settings) as loop:
+        async with asked.loop() as loop:
             return (await loop.images.get(image_id)).data
 
     record = asyncio.run(ask())
-    if as_json:
+    if asked.as_json:
         print_json(record)
         return
     from rich.table import Table
@@ -132,57 +117,43 @@ def show_image(
 
 
 @images.command("move")
+@about_a_project()
 def move_images(
+    asked: Asked,
     chosen: Images = None,
     state: Annotated[ImageState | None, typer.Option("--to-state", help="Their new state.")] = None,
     set_: Annotated[ImageSet | None, typer.Option("--to-set", help="Their new set.")] = None,
     everything: All = False,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """Move images to a state or a set."""
     if state is None and set_ is None:
         raise typer.BadParameter("give --to-state or --to-set", param_hint="--to-state")
     choice = choice_of(chosen, everything=everything)
-    settings = loop_settings(host, username, password, organization, project)
-    _change(settings, choice, "moved", as_json, state=state, set=set_)
+    _change(asked, choice, "moved", state=state, set=set_)
 
 
 @images.command("tag")
+@about_a_project()
 def tag_images(
+    asked: Asked,
     chosen: Images = None,
     add: Annotated[list[str] | None, typer.Option("--add", help="A tag to add; may be repeated.")] = None,
     remove: Annotated[list[str] | None, typer.Option("--remove", help="A tag to take away.")] = None,
     everything: All = False,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """Add tags to images, or take them away."""
     if not add and not remove:
         raise typer.BadParameter("give --add or --remove", param_hint="--add")
     choice = choice_of(chosen, everything=everything)
-    settings = loop_settings(host, username, password, organization, project)
-    _change(settings, choice, "tagged", as_json, add_tags=add or (), remove_tags=remove or ())
+    _change(asked, choice, "tagged", add_tags=add or (), remove_tags=remove or ())
 
 
 @images.command("delete")
+@about_a_project()
 def delete_images(
+    asked: Asked,
     chosen: Images = None,
     everything: All = False,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """Delete images; they can be restored until their grace period ends."""
 
@@ -190,19 +161,15 @@ def delete_images(
         return await loop.images.delete(versions)
 
     choice = choice_of(chosen, everything=everything)
-    _run(loop_settings(host, username, password, organization, project), choice, "deleted", as_json, work)
+    _run(asked, choice, "deleted", work)
 
 
 @images.command("restore")
+@about_a_project()
 def restore_images(
+    asked: Asked,
     chosen: Images = None,
     everything: All = False,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """Restore deleted images."""
 
@@ -210,10 +177,10 @@ def restore_images(
         return await loop.images.restore(versions)
 
     choice = choice_of(chosen, everything=everything, deleted="only")
-    _run(loop_settings(host, username, password, organization, project), choice, "restored", as_json, work)
+    _run(asked, choice, "restored", work)
 
 
-def _change(settings: LoopSettings, choice: Choice, done: str, as_json: bool, **change: Any) -> None:
+def _change(asked: Asked, choice: Choice, done: str, **change: Any) -> None:
     async def work(loop: LoopClient, versions: Mapping[str, int]) -> object:
         from ..client.images import ImageChange
 
@@ -221,16 +188,16 @@ def _change(settings: LoopSettings, choice: Choice, done: str, as_json: bool, **
             [ImageChange(id=image_id, version=version, **change) for image_id, version in versions.items()]
         )
 
-    _run(settings, choice, done, as_json, work)
+    _run(asked, choice, done, work)
 
 
-def _run(settings: LoopSettings, choice: Choice, done: str, as_json: bool, work: Work) -> None:
+def _run(asked: Asked, choice: Choice, done: str, work: Work) -> None:
     """Do the work for all images chosen, a thousand at a time, all of these or none; say how far it came."""
     count, is_done = 0, False
 
     async def run() -> None:
         nonlocal count
-        async with loop_client(settings) as loop:
+        async with asked.loop() as loop:
             found = [record async for record in choice.records(loop, fields="ids")]
             versions = iter([(record.id, record.version or 1) for record in found])
             while some := dict(islice(versions, AT_ONCE)):
@@ -243,7 +210,7 @@ def _run(settings: LoopSettings, choice: Choice, done: str, as_json: bool, work:
             asyncio.run(run())
         is_done = True
     finally:
-        if as_json and (count or is_done):
+        if asked.as_json and (count or is_done):
             print_json({done: count})
         elif count or is_done:
             stdout().print(f"{count} image{'' if count == 1 else 's'} {done}")

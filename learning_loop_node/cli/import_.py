@@ -11,14 +11,16 @@ import typer
 from ..enums import ImageState
 from ..enums.datasets import Format, Shapes
 from ..errors import NodeError
-from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
-from .output import AsJson, counted, print_json, progress_bar, stderr, stdout, tell_deleted, tell_left_out
+from .asked import Asked, about_a_project
+from .output import counted, print_json, progress_bar, stderr, stdout, tell_deleted, tell_left_out
 
 if TYPE_CHECKING:
     from ..client.dataset_upload import Imported
 
 
+@about_a_project()
 def import_(
+    asked: Asked,
     folder: Annotated[Path, typer.Argument(help="Folder with the data set.", exists=True, file_okay=False)],
     format_: Annotated[
         Format | None, typer.Option("--format", help="Its format; else found out.", show_default=False)
@@ -42,12 +44,6 @@ def import_(
     skip_unfit: Annotated[
         bool, typer.Option("--skip-unfit", help="Leave out what the loop cannot hold, and say what.")
     ] = False,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """Put a COCO or YOLO data set into a project: its images, what is marked in them, its categories and sets.
 
@@ -58,10 +54,9 @@ def import_(
     from ..datasets import read_dataset
 
     dataset = read_dataset(folder, format_, shapes=shapes)
-    settings = loop_settings(host, username, password, organization, project)
 
     async def send() -> Imported:
-        async with loop_client(settings) as loop:
+        async with asked.loop() as loop:
             with progress_bar() as progress:
                 checking = progress.add_task("checking", total=len(dataset.images))
                 sending = progress.add_task("sending", total=len(dataset.images))
@@ -84,20 +79,20 @@ def import_(
                     raise
 
     result = asyncio.run(send())
-    if as_json:
+    if asked.as_json:
         print_json(result)
     else:
-        _tell(result, f"{settings.organization}/{settings.project}")
+        _tell(asked, result)
 
 
-def _tell(result: Imported, place: str) -> None:
+def _tell(asked: Asked, result: Imported) -> None:
     for note in result.notes:
         stderr().print(note, style="yellow", soft_wrap=True)
-    tell_deleted(result.deleted)
+    tell_deleted(asked, result.deleted)
     there = f"{result.there_already} there already" + (", which stay as they are" if result.there_already else "")
     deleted = f", {len(result.deleted)} deleted at the loop" if result.deleted else ""
     stdout().print(
-        f"{result.images} images for {place}: {result.sent} sent, {there}{deleted}; "
+        f"{result.images} images for {asked.place}: {result.sent} sent, {there}{deleted}; "
         f"annotations sent: {counted(result.annotations)}; "
         f"categories: {result.categories_matched} known, {result.categories_created} made",
         soft_wrap=True,

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..doctor.quantities import moment_text
 from ..enums import ImageSet
 from .asked import Asked, about_a_project
 from .conversions import gist_of
 from .output import print_json, stdout
-from .training_texts import moment_text, share_text
+from .training_texts import share_text
 
 if TYPE_CHECKING:
     from rich.table import Table

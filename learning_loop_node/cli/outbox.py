@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..doctor.quantities import size_text, span_text
 from .exit_status import ExitStatus
 from .outbox_export import FAILED, export
 from .outbox_place import FolderOption, NodeOption, Totals, entries_of, opened
@@ -49,10 +50,8 @@ def list_outbox(
     hidden = totals.items - len(waiting), totals.quarantine_items - len(apart)
     more = f"; --limit {limit} hides {max(0, hidden[0])} and {max(0, hidden[1])}" if max(hidden) > 0 else ""
     waits = "waits" if totals.items == 1 else "wait"
-    told = (
-        f"{_images(totals.items)} ({_size(totals.size_bytes)}) {waits}, {totals.quarantine_items} in quarantine{more}"
-    )
-    stdout().print(told, soft_wrap=True)
+    told = f"{_images(totals.items)} ({size_text(totals.size_bytes)}) {waits}, {totals.quarantine_items} in quarantine"
+    stdout().print(told + more, soft_wrap=True)
 
 
 @outbox.command("retry")
@@ -124,24 +123,10 @@ def _print_table(title: str, entries: Sequence[OutboxEntry]) -> None:
     table = Table(title, "lane", "age", "size", "tags", "source", *(["reason"] if has_reasons else []))
     for entry in entries:
         tags, source, reason = ", ".join(entry.tags), entry.source or "", entry.reason or ""
-        row = [entry.name, entry.lane, _age(entry.age_s), _size(entry.size_bytes), tags, source]
+        row = [entry.name, entry.lane, span_text(entry.age_s), size_text(entry.size_bytes), tags, source]
         table.add_row(*row, *([reason] if has_reasons else []))
     stdout().print(table)
 
 
 def _images(count: int) -> str:
     return f"{count} image{'' if count == 1 else 's'}"
-
-
-def _age(seconds: float) -> str:
-    for limit, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
-        if seconds < limit:
-            return f"{seconds / unit:.0f} {name}"
-    return f"{seconds / 86_400:.0f} days"
-
-
-def _size(size_bytes: int) -> str:
-    for limit, unit, name in ((10_000, 1, "bytes"), (10_000_000, 1000, "kB"), (10_000_000_000, 1_000_000, "MB")):
-        if size_bytes < limit:
-            return f"{size_bytes / unit:.0f} {name}"
-    return f"{size_bytes / 1_000_000_000:.0f} GB"

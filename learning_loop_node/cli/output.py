@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
+    from .asked import Asked
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -53,12 +55,12 @@ def tell_left_out(counts: Mapping[str, int]) -> None:
         stdout().print(f"left out: {count} × {reason}", soft_wrap=True)
 
 
-def tell_deleted(ids: Sequence[str]) -> None:
+def tell_deleted(asked: Asked, ids: Sequence[str]) -> None:
     """Warn of images that were sent but are deleted at the loop."""
     if not ids:
         return
-    which = " ".join(ids) if len(ids) <= 5 else "--all"
-    text = f"{len(ids)} deleted at the loop, and still so: `learning-loop images restore {which}` brings "
+    restore = asked.command("images", "restore", *(ids if len(ids) <= 5 else ["--all"]))
+    text = f"{len(ids)} deleted at the loop, and still so: `{restore}` brings "
     text += "it back" if len(ids) == 1 else "them back" if len(ids) <= 5 else "back all that are deleted"
     stderr().print(text, style="yellow", soft_wrap=True)
 

@@ -154,10 +154,6 @@ def hyperparameters_in(entry: TrainingEntry) -> list[str]:
     return [name for name in entry.hyperparameters if re.search(rf"\b{re.escape(name)}\b", text)]
 
 
-def moment_text(moment: str | None) -> str:
-    return moment[:19].replace("T", " ") if moment else "-"
-
-
 def took_text(entry: TrainingEntry) -> str:
     """How long it has worked."""
     if entry.started is None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..doctor.quantities import moment_text
 from ..enums import TrainingState
 from .asked import Asked, about_a_project
 from .output import print_json, stderr, stdout
@@ -35,7 +36,6 @@ from .training_texts import (
     log_news,
     macro_f1_of,
     model_text,
-    moment_text,
     share_text,
     state_text,
     stays_text,

@@ -12,21 +12,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..enums import ImageState
+from .asked import Asked, about_a_project
 from .exit_status import exit_status_of_all
-from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
-from .output import AsJson, print_json, progress_bar, stderr, stdout, tell_deleted
+from .output import print_json, progress_bar, stderr, stdout, tell_deleted
 from .picture_files import picture_files
 
 if TYPE_CHECKING:
     from ..client.bulk_upload import Outcome, Picture
-    from ..settings import LoopSettings
 
 Tag = Annotated[
     list[str] | None, typer.Option("--tag", help="A tag for all of them; may be given again.", show_default=False)
 ]
 
 
+@about_a_project()
 def upload(
+    asked: Asked,
     images: Annotated[list[str], typer.Argument(help="Files, folders, or patterns such as 'photos/*.jpg'.")],
     node: Annotated[
         str | None,
@@ -39,24 +40,17 @@ def upload(
         bool, typer.Option("--sidecar/--no-sidecar", help="Take metadata from `a.json` beside `a.jpg`.")
     ] = True,
     at_once: Annotated[int, typer.Option("--at-once", min=1, max=64, help="Requests on their way at a time.")] = 4,
-    host: Host = None,
-    username: Username = None,
-    password: Password = None,
-    organization: Organization = None,
-    project: Project = None,
-    as_json: AsJson = False,
 ) -> None:
     """Send images to a project of the loop, or through a node. Whoever does it again sends nothing twice.
 
     An image is known by its content: the loop has it once, whatever the file is called.
     """
     pictures = _pictures(picture_files(images), tag, source, state, sidecar)
-    settings = None if node else loop_settings(host, username, password, organization, project)
-    outcomes = asyncio.run(_send(pictures, node, settings, at_once))
-    if as_json:
+    outcomes = asyncio.run(_send(asked, pictures, node, at_once))
+    if asked.as_json:
         print_json([_json_of(outcome) for outcome in outcomes])
     else:
-        _tell(outcomes)
+        _tell(asked, outcomes)
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]
     raise typer.Exit(exit_status_of_all(errors, len(outcomes)))
 
@@ -75,25 +69,23 @@ def _pictures(
     return pictures
 
 
-async def _send(
-    pictures: Sequence[Picture], node: str | None, settings: LoopSettings | None, at_once: int
-) -> list[Outcome]:
+async def _send(asked: Asked, pictures: Sequence[Picture], node: str | None, at_once: int) -> list[Outcome]:
     from ..client.bulk_upload import BulkUpload, Receiver, ThroughNode, ToLoop
     from ..client.detector import DetectorClient
 
     async with AsyncExitStack() as stack:
         receiver: Receiver
-        if settings is not None:
-            receiver = ToLoop((await stack.enter_async_context(loop_client(settings))).images)
+        if node:
+            receiver = ThroughNode(await stack.enter_async_context(DetectorClient(node)))
         else:
-            receiver = ThroughNode(await stack.enter_async_context(DetectorClient(str(node))))
+            receiver = ToLoop((await stack.enter_async_context(asked.loop())).images)
         progress = stack.enter_context(progress_bar())
         bar = progress.add_task("uploading", total=len(pictures))
         advance: Callable[[Outcome], None] = lambda _: progress.advance(bar)  # noqa: E731
         return await BulkUpload(receiver, at_once=at_once, on_done=advance).send_all(pictures)
 
 
-def _tell(outcomes: Sequence[Outcome]) -> None:
+def _tell(asked: Asked, outcomes: Sequence[Outcome]) -> None:
     reasons = Counter(str(outcome.error) for outcome in outcomes if outcome.error is not None)
     told: set[str] = set()
     for outcome in outcomes:
@@ -103,7 +95,8 @@ def _tell(outcomes: Sequence[Outcome]) -> None:
         more = f" (and {reasons[text] - 1} more)" if reasons[text] > 1 else ""
         stderr().print(f"{outcome.file}{more}: {text}", style="red", soft_wrap=True)
         told.add(text)
-    tell_deleted([outcome.image_id for outcome in outcomes if outcome.fate.name == "DELETED" and outcome.image_id])
+    gone = [outcome.image_id for outcome in outcomes if outcome.fate.name == "DELETED" and outcome.image_id]
+    tell_deleted(asked, gone)
     fates = Counter(outcome.fate for outcome in outcomes)
     parts = ", ".join(f"{fates[fate]} {fate}" for fate in type(outcomes[0].fate) if fates[fate])
     stdout().print(f"{len(outcomes)} image{'' if len(outcomes) == 1 else 's'}: {parts}", soft_wrap=True)

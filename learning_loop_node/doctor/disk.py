@@ -14,6 +14,7 @@ from ..runtime.files import sync_folder, write_synced
 from ..runtime.threads import io_bound
 from ..settings import OutboxSettings
 from .finding import Verdict, error, ok, warning
+from .quantities import size_text
 
 TRIES = 5
 TRIAL_BYTES = 65_536
@@ -59,15 +60,15 @@ def _check_folder(folder: Path) -> Verdict:
 
 def _check_room(folder: Path, limits: OutboxSettings) -> Verdict:
     usage = shutil.disk_usage(_existing(folder))
-    found = f"{_bytes(usage.free)} free of {_bytes(usage.total)}"
+    found = f"{size_text(usage.free)} free of {size_text(usage.total)}"
     if usage.free < limits.min_free_bytes:
         return error(
-            f"{found}, less than {_bytes(limits.min_free_bytes)} (OUTBOX_MIN_FREE_BYTES)",
+            f"{found}, less than {size_text(limits.min_free_bytes)} (OUTBOX_MIN_FREE_BYTES)",
             "make room: as it is, no image can be kept",
         )
     if usage.free - limits.min_free_bytes < limits.max_bytes:
         return warning(
-            f"{found}, while the outbox may take {_bytes(limits.max_bytes)} (MAX_OUTBOX_BYTES)",
+            f"{found}, while the outbox may take {size_text(limits.max_bytes)} (MAX_OUTBOX_BYTES)",
             "make room, or lower MAX_OUTBOX_BYTES; when the disk is full, OUTBOX_DISK_FULL decides what gives way",
         )
     return ok(found)
@@ -97,7 +98,3 @@ def _check_sync(folder: Path) -> Verdict:
 
 def _existing(folder: Path) -> Path:
     return next(place for place in (folder, *folder.parents) if place.is_dir())
-
-
-def _bytes(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..detector.outbox.folder_view import FolderView
 from ..runtime.threads import io_bound
 from .finding import Verdict, images_are, ok, warning
+from .quantities import span_text
 
 OLD_S = 3600.0
 
@@ -23,7 +24,7 @@ def _check(folder: Path) -> Verdict:
     view = FolderView(folder)
     usage = view.usage()
     age_s = 0.0 if usage.oldest_at is None else max(0.0, time.time() - usage.oldest_at)
-    waits = images_are(usage.items, "waiting") + (f", the oldest for {_span(age_s)}" if usage.items else "")
+    waits = images_are(usage.items, "waiting") + (f", the oldest for {span_text(age_s)}" if usage.items else "")
     troubles, remedies = [], []
     if view.damaged:
         troubles.append(f"{len(view.damaged)} folders are damaged ({next(iter(view.damaged.values()))})")
@@ -36,10 +37,3 @@ def _check(folder: Path) -> Verdict:
         remedies.append("start the node where the loop can be reached; see the checks of the loop")
     found = "; ".join([waits, *troubles])
     return warning(found, ". ".join(remedies)) if remedies else ok(found)
-
-
-def _span(seconds: float) -> str:
-    for unit, length_s in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * length_s:
-            return f"{seconds / length_s:.0f} {unit}"
-    return f"{seconds:.0f} s"

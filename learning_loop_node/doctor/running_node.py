@@ -11,6 +11,7 @@ from ..client.failures import FOREIGN, error_of_exception
 from ..client.http import timeout_of
 from ..enums import OutboxMode
 from .finding import Verdict, error, images_are, ok, warning
+from .quantities import span_text
 
 ASK_S = 5.0
 CROWDED = 0.5
@@ -77,7 +78,7 @@ class NodeChecks:
         if outbox["last_error"]:
             return warning(f"{found}; the last try failed: {outbox['last_error']}", "see the checks of the loop")
         if (outbox["oldest_age_s"] or 0) > OLD_S:
-            return warning(f"{found}, the oldest for {outbox['oldest_age_s'] / 3600:.0f} hours", "see its log")
+            return warning(f"{found}, the oldest for {span_text(outbox['oldest_age_s'])}", "see its log")
         if outbox["quarantine_items"]:
             return warning(found, f"see why: learning-loop outbox list --node {self._origin}")
         return self._mode_verdict(outbox["mode"], found)
