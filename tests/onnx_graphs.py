@@ -182,10 +182,12 @@ class _Found:
         return self._graph.add("Concat", self._centers(), half, rest, axis=2)
 
     def rt_detr(self) -> str:
-        return self._graph.add("Concat", self._shares(self._centers()), self._per_class(), axis=2)
+        return self._three(self._graph.add("Concat", self._shares(self._centers()), self._per_class(), axis=2))
 
     def end_to_end(self) -> str:
-        rows = self._graph.add("Concat", self._corners, self._column(self._scores), self._column(self._labels()), axis=2)
+        rows = self._graph.add(
+            "Concat", self._corners, self._column(self._scores), self._column(self._labels()), axis=2
+        )
         return self._three(rows)
 
     def nms(self) -> tuple[str, ...]:

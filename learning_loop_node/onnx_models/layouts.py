@@ -217,7 +217,7 @@ def _by_evidence(trial: Trial, possible: Mapping[Layout, Names]) -> dict[Layout,
         Layout.YOLOV8: columns in cells,
         Layout.YOLOV5: rows % ANCHORS_OF_YOLOV5 == 0 and rows // ANCHORS_OF_YOLOV5 in cells,
     }
-    return {layout: names for layout, names in possible.items() if has_grid.get(layout, True)}
+    return {layout: names for layout, names in possible.items() if has_grid.get(layout, True)} or dict(possible)
 
 
 def _says_end_to_end(metadata: Mapping[str, str]) -> bool:
@@ -244,6 +244,9 @@ def _checked(trial: Trial, layout: Layout, names: Names, values: Sequence[Array]
     boxes, scores = _boxes_and_scores(reading, values)
     if boxes.size:
         largest = float(np.abs(boxes).max())
+        is_guess = parameters.layout is None and parameters.normalised is None
+        if is_guess and layout in (Layout.YOLOV5, Layout.RT_DETR) and normalised != (largest <= NORMALISED_LIMIT):
+            raise ModelRefusedError(_misfit(trial))  # it is the other one of them, with one category more or less
         if normalised and largest > NORMALISED_LIMIT:
             raise ModelRefusedError(
                 f"boxes of layout {layout} should be shares of the input, but reach {largest:.0f}; if they are pixels, "
@@ -356,7 +359,7 @@ def _guesses(trial: Trial) -> str:
     single = _single(trial)
     if single is not None:
         _, rows, columns = single
-        if rows < columns:
+        if 4 < rows < columns:
             counts["yolov8"] = rows - 4
         else:
             counts["yolov5"], counts["rt_detr"] = columns - 5, columns - 4

@@ -29,7 +29,7 @@ def test_only_bytes_are_pixels():
         letterbox(np.zeros((4, 4, 3), np.float32), 32, 32)
 
 
-@pytest.mark.parametrize("fit", list(Fit))
+@pytest.mark.parametrize("fit", [Fit.CENTRE, Fit.TOP_LEFT, Fit.STRETCH])
 @pytest.mark.parametrize("size", SIZES)
 def test_boxes_come_back_to_where_they_were(size: tuple[int, int], fit: Fit):
     width, height = size
@@ -74,6 +74,21 @@ def test_stretching_leaves_nothing_free():
     canvas, place = letterbox(np.full((10, 70, 3), 7, np.uint8), 64, 32, Fit.STRETCH)
     assert (canvas == 7).all()
     assert (place.scale_x, place.scale_y) == (64 / 70, 3.2)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_cropping_cuts_both_ends_and_leaves_nothing_free(size: tuple[int, int]):
+    width, height = size
+    canvas, _ = letterbox(np.full((height, width, 3), 7, np.uint8), 64, 32, Fit.CROP)
+    assert canvas.shape == (32, 64, 3)
+    assert (canvas == 7).all()
+
+
+def test_cropping_keeps_the_middle():
+    image = np.zeros((10, 40, 3), np.uint8)
+    image[:, 15:25] = 200
+    canvas, _ = letterbox(image, 10, 10, Fit.CROP)
+    assert (canvas == 200).all()
 
 
 def test_an_image_of_the_right_size_stays_as_it_is():
