@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor, nn
 
-from ....errors import UnfitTrainingError
+from ....errors import CriticalError
 from .assignment import assign
 from .losses import Losses, losses
 from .network import Detector, Size, grid
@@ -31,7 +31,9 @@ class Truth:
 class ModelFamily(Protocol):
     """Models that are built, trained and exported in the same way. Images are `(N, 3, H, W)` RGB between 0 and 1."""
 
-    variants: Sequence[str]
+    @property
+    def variants(self) -> Sequence[str]:
+        """The names of the sizes there are."""
 
     def build(self, variant: str, class_count: int, unlabelled: Sequence[int] = ()) -> nn.Module:
         """A new model, which never finds the `unlabelled` classes."""
@@ -59,7 +61,7 @@ class AnchorFree:
             widths=(40, 80, 160, 320, 480), depths=(2, 3, 3, 2), neck=160, neck_depth=2, head=128, head_depth=2
         ),
     }
-    variants = tuple(sizes)
+    variants: Sequence[str] = tuple(sizes)
 
     def build(self, variant: str, class_count: int, unlabelled: Sequence[int] = ()) -> nn.Module:
         model = Detector(self.sizes[variant], class_count)
@@ -76,12 +78,23 @@ class AnchorFree:
         return _detector(model)(images)  # type: ignore[no-any-return]
 
     def exportable(self, model: nn.Module) -> nn.Module:
-        raise NotImplementedError
+        simple = copy.deepcopy(_detector(model)).eval().cpu()
+        simple.fold()
+        return simple
 
     def class_parameters(self, model: nn.Module) -> Mapping[str, Tensor]:
-        return {
-            name: parameter for name, parameter in model.state_dict().items() if name.startswith("head.classes.")
-        }
+        return {name: parameter for name, parameter in model.state_dict().items() if name.startswith("head.classes.")}
+
+
+FAMILIES: Mapping[str, ModelFamily] = {"anchor_free": AnchorFree()}
+DEFAULT_FAMILY = "anchor_free"
+
+
+def family_named(name: str) -> ModelFamily:
+    """`CriticalError` if there is none of this name."""
+    if name not in FAMILIES:
+        raise CriticalError(f"there are no models of the kind {name!r}; known are {', '.join(FAMILIES)}")
+    return FAMILIES[name]
 
 
 def _detector(model: nn.Module) -> Detector:

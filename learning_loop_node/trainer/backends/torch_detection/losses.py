@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from .assignment import Assignment
 
@@ -31,7 +31,9 @@ def losses(logits: Tensor, boxes: Tensor, wanted: Assignment, labelled: Tensor) 
     Both parts are divided by the sum of the wanted scores, so that images with many things weigh more, not differently.
     """
     weight = wanted.scores.sum().clamp(min=1.0)
-    entropy = F.binary_cross_entropy_with_logits(logits[..., labelled], wanted.scores[..., labelled], reduction="sum")
+    entropy = functional.binary_cross_entropy_with_logits(
+        logits[..., labelled], wanted.scores[..., labelled], reduction="sum"
+    )
     classes = entropy / weight
     used = wanted.is_used
     missing = 1 - complete_overlaps(boxes[used], wanted.boxes[used])

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from .layers import Block, ConvUnit, WideView
 
@@ -84,7 +84,7 @@ class Neck(nn.Module):
         narrowed = [narrow(level) for narrow, level in zip(self.narrow, levels, strict=True)]
         fine_first = [narrowed[-1]]
         for level, block in zip(reversed(narrowed[:-1]), self.down, strict=True):
-            coarse = F.interpolate(fine_first[0], scale_factor=2.0, mode="nearest")
+            coarse = functional.interpolate(fine_first[0], scale_factor=2.0, mode="nearest")
             fine_first.insert(0, block(torch.cat([coarse, level], dim=1)))
         joined = [fine_first[0]]
         for level, halve, block in zip(fine_first[1:], self.halve, self.up, strict=True):
@@ -105,7 +105,7 @@ class Head(nn.Module):
             nn.init.normal_(classes.weight, std=0.01)
             nn.init.constant_(_bias(classes), math.log(FIRST_PROBABILITY / (1 - FIRST_PROBABILITY)))
             nn.init.normal_(boxes.weight, std=0.01)
-            nn.init.constant_(_bias(boxes), math.log(math.expm1(FIRST_REACH + OVERREACH)))
+            nn.init.constant_(_bias(boxes), FIRST_REACH + OVERREACH - 1)
 
     @property
     def class_layers(self) -> list[nn.Conv2d]:
@@ -121,7 +121,7 @@ class Head(nn.Module):
         for index, level in enumerate(levels):
             logits.append(self.classes[index](self.class_branches[index](level)).flatten(2))
             distances.append(self.boxes[index](self.box_branches[index](level)).flatten(2))
-        return torch.cat(logits, dim=2), F.softplus(torch.cat(distances, dim=2)) - OVERREACH
+        return torch.cat(logits, dim=2), functional.elu(torch.cat(distances, dim=2)) + 1 - OVERREACH
 
 
 class Detector(nn.Module):
@@ -148,7 +148,8 @@ class Detector(nn.Module):
         logits, distances = self.head(self.neck(self.backbone(images)))
         places, strides = grid(images.shape[-2], images.shape[-1], images.device)
         distances = distances * strides
-        return logits, places - distances[:, :2], places + distances[:, 2:]
+        before, after = distances.chunk(2, dim=1)
+        return logits, places - before, places + after
 
     def silence(self, classes: Sequence[int]) -> None:
         """Never find these classes. Without gradients for them it stays like this."""
