@@ -134,6 +134,40 @@ class DetectorSettings(Group):
         return self
 
 
+class OnnxSettings(Group):
+    """How detectors of ONNX models run them. What is None stands in the model's `model.json`, or follows from it."""
+
+    providers: str = Field(
+        default="",
+        description="Execution providers of ONNX Runtime, such as `CUDAExecutionProvider`, separated by commas; the "
+        "first that works is used, the CPU in the end. Without it CUDA, where it is there.",
+    )
+    threads: int = Field(
+        default=0,
+        ge=0,
+        description="Processors that an ONNX model uses at a time; `0`: all but one, which is left for decoding.",
+    )
+    max_batch_size: int = Field(
+        default=8, gt=0, le=256, description="Images that an ONNX model gets at once at most, where it takes several."
+    )
+    conf_threshold: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Confidence that a detection must exceed; without it that of `model.json`, else 0.25.",
+    )
+    iou_threshold: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Of boxes of a category that overlap more, one stays; without it that of `model.json`, else 0.6.",
+    )
+
+    @property
+    def provider_names(self) -> list[str]:
+        return [name.strip() for name in self.providers.split(",") if name.strip()]
+
+
 class OutboxSettings(Group):
     """How images wait for their upload."""
 
@@ -232,6 +266,7 @@ class Settings(Group):
     loop: LoopSettings = LoopSettings()
     node: NodeSettings = NodeSettings()
     detector: DetectorSettings = DetectorSettings()
+    onnx: OnnxSettings = OnnxSettings()
     outbox: OutboxSettings = OutboxSettings()
     trainer: TrainerSettings = TrainerSettings()
     annotator: AnnotatorSettings = AnnotatorSettings()
@@ -307,6 +342,11 @@ ENVIRONMENT = (
     Variable(name="MAX_IMAGE_PIXELS", group="detector", field="max_pixels"),
     Variable(name="MAX_REQUEST_BYTES", group="detector", field="max_request_bytes"),
     Variable(name="MAX_CAMERAS", group="detector", field="max_cameras"),
+    Variable(name="ONNX_PROVIDERS", group="onnx", field="providers"),
+    Variable(name="ONNX_THREADS", group="onnx", field="threads"),
+    Variable(name="ONNX_MAX_BATCH_SIZE", group="onnx", field="max_batch_size"),
+    Variable(name="ONNX_CONF_THRESHOLD", group="onnx", field="conf_threshold"),
+    Variable(name="ONNX_IOU_THRESHOLD", group="onnx", field="iou_threshold"),
     Variable(name="MAX_OUTBOX_SIZE", group="outbox", field="max_size"),
     Variable(name="MAX_OUTBOX_BYTES", group="outbox", field="max_bytes"),
     Variable(name="OUTBOX_MIN_FREE_BYTES", group="outbox", field="min_free_bytes"),

@@ -29,12 +29,25 @@ def cascade(folder: Path) -> tuple[Any, ModelInformation]:
     )
 
 
+def onnx(folder: Path) -> tuple[Any, ModelInformation]:
+    pytest.importorskip("onnxruntime", reason="needs ONNX Runtime (extra [onnx])")
+    pytest.importorskip("onnx", reason="needs onnx (extra [quantization])")
+    from learning_loop_node.detector.backends.onnx import OnnxFactory
+    from tests.onnx_graphs import categories, colour_finder
+
+    (folder / "model.onnx").write_bytes(colour_finder("yolov8").SerializeToString())
+    return OnnxFactory(), make_model_information(categories=categories(), model_root_path=str(folder))
+
+
 def mock(folder: Path) -> tuple[Any, ModelInformation]:
     categories = [make_category(kind, type=kind) for kind in ("box", "point", "segmentation", "classification")]
     return BrightestSpotFactory(), make_model_information(categories=categories, model_root_path=str(folder))
 
 
-LOGICS = pytest.mark.parametrize("make", [pytest.param(cascade, id="cascade"), pytest.param(mock, id="mock detector")])
+LOGICS = pytest.mark.parametrize(
+    "make",
+    [pytest.param(cascade, id="cascade"), pytest.param(onnx, id="onnx"), pytest.param(mock, id="mock detector")],
+)
 Make = Callable[[Path], tuple[Any, ModelInformation]]
 
 

@@ -17,9 +17,8 @@ from onnx import helper
 
 from learning_loop_node.data_classes import Category, ImageMetadata
 from learning_loop_node.errors import DetectionFailedError, InvalidImageError, ModelRefusedError
-from learning_loop_node.onnx_models.layouts import Layout
 from learning_loop_node.onnx_models.model import IMAGENET_MEAN, IMAGENET_STD, OnnxModel
-from learning_loop_node.onnx_models.parameters import OnnxParameters
+from learning_loop_node.onnx_models.parameters import Layout, OnnxParameters
 from tests.onnx_graphs import COLOURS, PIXELS, SCORES, categories, colour_finder, picture
 
 BOXES = [layout for layout in Layout if layout is not Layout.CLASSIFIER]
@@ -42,7 +41,7 @@ def fixed(outputs: dict[str, Any], *, size: int = 64, batch: int | str = 1, inpu
     nodes, initializers, shown = [], [], []
     nodes.append(helper.make_node("ReduceMean", ["images"], ["mean"], axes=[0, 1, 2, 3], keepdims=0))
     nodes.append(helper.make_node("Mul", ["mean", "zero"], ["nothing"]))
-    initializers.append(onnx.numpy_helper.from_array(np.float32(0), "zero"))
+    initializers.append(onnx.numpy_helper.from_array(np.zeros((), np.float32), "zero"))
     for name, values in outputs.items():
         array = np.asarray(values, np.float32)
         initializers.append(onnx.numpy_helper.from_array(array, f"{name}_values"))
@@ -378,8 +377,7 @@ def test_shapes_that_may_mean_several_things(
 
 def test_a_layout_that_is_set_counts(tmp_path: Path):
     values = np.zeros((1, 3, 6))
-    values[0, :, :4] = [[0.5, 0.5, 0.25, 0.5], [0, 0, 0, 0], [0, 0, 0, 0]]
-    values[0, 0, 4:] = [0, 0.9]
+    values[0, 0] = [0.5, 0.5, 0.25, 0.5, 0, 0.9]
     model = opened(fixed({"output0": values}), tmp_path, categories("a", "b"), onnx={"layout": "rt_detr"})
     assert found(model.run([picture(64, 64)])[0]) == {"b": (24, 16, 16, 32)}
     with pytest.raises(
