@@ -33,7 +33,7 @@ def to_mask(polygon: Array, height: int, width: int) -> NDArray[np.bool_]:
     array([[0, 1, 1, 0],
            [0, 0, 0, 0]])
     """
-    return to_masks([polygon], height, width)[0]
+    return np.asarray(to_masks([polygon], height, width)[0], dtype=np.bool_)
 
 
 def to_masks(polygons: Sequence[Array], height: int, width: int) -> NDArray[np.bool_]:

@@ -19,7 +19,7 @@ from .access.auth import Auth
 from .changes import Changes
 from .connections import Connections
 from .deployment_rule import consider
-from .dispatch import Dispatch
+from .dispatch.dispatch import Dispatch
 from .notice import Notice, notice_of
 from .receiving.arrivals import Arrivals
 from .storage import models

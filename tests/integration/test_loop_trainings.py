@@ -14,7 +14,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from learning_loop_node.loop_server.dispatch import IDLE_TIMES
+from learning_loop_node.loop_server.dispatch.following import IDLE_TIMES
 from tests.builders import jpeg
 from tests.loop import ORGANIZATION, P, RunningLoop, files_form, running_loop
 from tests.node_clients import PASSWORD, REFUSED, TAKEN, ScriptedTrainer, node_client, scripted_trainer, session_of

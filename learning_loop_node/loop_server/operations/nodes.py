@@ -9,10 +9,10 @@ from ...api.operation import Endpoint
 from ...errors import ForbiddenError, NotFoundError
 from ..access.auth import caller_of
 from ..access.rights import Caller, Right
+from ..dispatch.trainer_choice import TRAINERS
 from ..loop import Loop
 from ..node_events import NodeEvent
 from ..nodes import ConnectedNode, NodeKind
-from ..trainer_choice import TRAINERS
 from ..wire.ground import Done
 from ..wire.nodes import AnnotatorReport, ConnectedNodes, ConverterReport, NodeRecord, NodeReport, TrainerReport
 
@@ -81,7 +81,7 @@ class NodeOperations:
         """The same, and what it means for the training that the trainer has, or could have."""
         await self.hear(node, report)
         if node.kind in TRAINERS:
-            await self._loop.dispatch.heard(node)
+            await self._loop.dispatch.following.heard(node)
 
 
 def is_seen(node: ConnectedNode, caller: Caller) -> bool:

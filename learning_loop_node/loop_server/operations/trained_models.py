@@ -15,7 +15,7 @@ from ...api.replies import json_reply
 from ...enums import TrainingState
 from ...errors import NodeError, RefusedError, UnfitTrainingError
 from ..access.rights import Right
-from ..dispatch import LOST, SUBJECT
+from ..dispatch.works import LOST, SUBJECT
 from ..loop import Loop
 from ..model_uploads import ModelUploads
 from ..names import check_format

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...errors import InvalidRequestError, NotFoundError
 from ..access.rights import Right
-from ..dispatch import SUBJECT
+from ..dispatch.works import SUBJECT
 from ..loop import Loop
 from ..node_events import TOLD, NodeEvent, need
 from ..nodes import ConnectedNode
@@ -45,7 +45,7 @@ class TrainingReports:
             node.id, node.name = report.trainer_id, report.trainer_name or ""
         if node.id != report.trainer_id:
             raise InvalidRequestError(f"trainer_id is {report.trainer_id!r}, but this trainer is {node.id!r}")
-        training_id = await self._loop.dispatch.training_of(node, place)
+        training_id = await self._loop.dispatch.following.training_of(node, place)
         async with self._loop.database.writing() as session:
             row = await trainings.row_of(session, training_id)
             if row is None:
@@ -77,7 +77,7 @@ class TrainingReports:
         need(node, Right.MANAGE, organization, project)
         async with self._loop.database.reading() as session:
             place = await projects.project_named(session, organization, project)
-        training_id = await self._loop.dispatch.training_of(node, place)
+        training_id = await self._loop.dispatch.following.training_of(node, place)
         model_id = str(report.id)
         async with self._loop.database.writing() as session:
             row = await trainings.row_of(session, training_id)
@@ -102,7 +102,7 @@ class TrainingReports:
                 await trainings.add_metric(session, metric)
             number = row.number
         self._loop.changes.tell(SUBJECT, organization, project, [str(number)])
-        self._loop.dispatch.ask_for_files(node, place, model_id)
+        self._loop.dispatch.following.ask_for_files(node, place, model_id)
 
 
 def _counts(matrix: Mapping[str, ConfusionCounts], training: TrainingRow, node: ConnectedNode) -> dict[str, Any]:

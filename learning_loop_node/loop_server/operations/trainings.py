@@ -16,7 +16,7 @@ from ...enums import TrainingState
 from ...errors import RefusedError, UnfitTrainingError
 from ..access.auth import caller_of
 from ..access.rights import Right
-from ..dispatch import SUBJECT
+from ..dispatch.works import SUBJECT
 from ..loop import Loop
 from ..storage import models, projects, trainings
 from ..storage.tables import CategoryRow, ModelRow, ProjectRow, TrainingMetricRow, TrainingRow
@@ -175,13 +175,13 @@ class TrainingOperations:
     async def stop(self, organization: str, project: str, training_number: TrainingNumber) -> TrainingRecord:
         """Its model is uploaded and detects, as if the training had come to its end by itself."""
         place = await self._project(organization, project)
-        await self._loop.dispatch.stop(place, training_number)
+        await self._loop.dispatch.commands.stop(place, training_number)
         return await self.one(organization, project, training_number)
 
     async def abort(self, organization: str, project: str, training_number: TrainingNumber) -> TrainingRecord:
         """One that waits leaves the queue; the trainer of one that runs drops it."""
         place = await self._project(organization, project)
-        await self._loop.dispatch.abort(place, training_number)
+        await self._loop.dispatch.commands.abort(place, training_number)
         return await self.one(organization, project, training_number)
 
     async def _project(self, organization: str, project: str) -> ProjectRow:
@@ -196,7 +196,7 @@ class TrainingOperations:
                 await trainings.add(session, row)
             record = await self._record(session, place, former or row)
         self._loop.changes.tell(SUBJECT, place.organization, place.name, [str(record.number)])
-        self._loop.dispatch.wake()
+        self._loop.dispatch.works.wake()
         return record
 
     async def _same(self, place: ProjectRow, former: TrainingRow, new: NewTraining) -> TrainingRecord:
@@ -238,16 +238,16 @@ class TrainingOperations:
         model = known.get(row.model_id or "") if formats.get(row.model_id or "") else None
         trainer = None
         if row.trainer_id is not None and state is not TrainingState.Queued:
-            is_connected = dispatch.trainer_of(row, place) is not None
+            is_connected = dispatch.works.trainer_of(row, place) is not None
             trainer = TrainerPlace(id=row.trainer_id, name=row.trainer_name or "", is_connected=is_connected)
         return TrainingRecord(
             number=row.number,
             id=row.id,
             state=state,
-            waiting_for=dispatch.waiting_for(row, place) if state is TrainingState.Queued else None,
-            notice=dispatch.notice_of(row, place),
+            waiting_for=dispatch.offers.waiting_for(row, place) if state is TrainingState.Queued else None,
+            notice=dispatch.following.notice_of(row, place),
             trainer_state=row.trainer_state if state.is_with_trainer else None,
-            progress=dispatch.progress_of(row.id),
+            progress=dispatch.following.progress_of(row.id),
             errors=row.errors,
             error=row.error,
             model_variant=row.model_variant,

@@ -59,7 +59,7 @@ def _of_nodes(loop: Loop) -> list[Metric]:
             "event",
             "outcome",
         ),
-        _counter("trainings_ended_total", "Trainings that ended", lambda: loop.dispatch.ended, "state"),
+        _counter("trainings_ended_total", "Trainings that ended", lambda: loop.dispatch.works.ended, "state"),
     ]
 
 

@@ -16,14 +16,11 @@ from learning_loop_node.enums import TrainingState
 from learning_loop_node.errors import RefusedError
 from learning_loop_node.loop_server.access.rights import Caller, Role
 from learning_loop_node.loop_server.changes import Changes
-from learning_loop_node.loop_server.dispatch import (
-    COMMAND_S,
-    FIRST_PAUSE_S,
-    GONE_S,
-    IDLE_TIMES,
-    LONGEST_PAUSE_S,
-    Dispatch,
-)
+from learning_loop_node.loop_server.dispatch.commands import GONE_S
+from learning_loop_node.loop_server.dispatch.dispatch import Dispatch
+from learning_loop_node.loop_server.dispatch.following import IDLE_TIMES
+from learning_loop_node.loop_server.dispatch.offers import FIRST_PAUSE_S, LONGEST_PAUSE_S
+from learning_loop_node.loop_server.dispatch.works import COMMAND_S
 from learning_loop_node.loop_server.nodes import ConnectedNode, NodeKind, Nodes
 from learning_loop_node.loop_server.storage import projects, trainings
 from learning_loop_node.loop_server.storage.database import Database, sqlite_url
@@ -74,7 +71,7 @@ class Place:
     async def say(self, node: ConnectedNode, state: str, **changes: Any) -> None:
         context = None if state in ("idle", "blocked") else HERE
         node.status = {"state": state, "architecture": "mocked", "context": context} | changes
-        await self.dispatch.heard(node)
+        await self.dispatch.following.heard(node)
 
     async def queue(self, **changes: Any) -> TrainingRow:
         values: dict[str, Any] = {
@@ -199,7 +196,7 @@ async def test_abort_is_repeated_until_the_trainer_is_idle(place: Place):
     node = place.connect()
     place.wires.answers["abort_training"] = ...
     await place.started(node)
-    await place.dispatch.abort(place.project, 1)
+    await place.dispatch.commands.abort(place.project, 1)
     for times in (1, 2, 3):
         await place.dispatch.look()
         await until(lambda times=times: place.wires.count("abort_training") == times)  # type: ignore[misc]
@@ -214,7 +211,7 @@ async def test_abort_is_repeated_until_the_trainer_is_idle(place: Place):
 async def test_who_is_to_abort_and_is_away_is_waited_for_a_minute(place: Place):
     node = place.connect()
     await place.started(node)
-    await place.dispatch.abort(place.project, 1)
+    await place.dispatch.commands.abort(place.project, 1)
     place.nodes.left(node.sid)
     await place.dispatch.look()
     place.clock.advance(GONE_S - 0.1)
@@ -228,7 +225,7 @@ async def test_who_is_to_abort_and_is_away_is_waited_for_a_minute(place: Place):
 async def test_who_is_to_stop_and_is_away_goes_on(place: Place):
     node = place.connect()
     await place.started(node)
-    await place.dispatch.stop(place.project, 1)
+    await place.dispatch.commands.stop(place.project, 1)
     place.nodes.left(node.sid)
     await place.dispatch.look()
     place.clock.advance(10 * GONE_S)
@@ -245,7 +242,7 @@ async def test_what_was_sent_over_a_connection_that_ended_is_sent_again_at_once(
     node = place.connect()
     place.wires.answers[event] = ...
     await place.started(node)
-    await getattr(place.dispatch, action)(place.project, 1)
+    await getattr(place.dispatch.commands, action)(place.project, 1)
     await place.dispatch.look()
     await until(lambda: place.wires.count(event) == 1)
     place.nodes.left(node.sid)
@@ -265,7 +262,7 @@ async def test_abort_while_an_offer_is_on_its_way(place: Place):
     await place.queue()
     await place.say(node, "idle")
     await place.dispatch.look()
-    await place.dispatch.abort(place.project, 1)
+    await place.dispatch.commands.abort(place.project, 1)
     await place.dispatch.look()
     assert place.wires.count("abort_training") == 0, "it may not have it yet"
     place.nodes.left(node.sid)
@@ -323,13 +320,13 @@ async def test_what_is_to_happen_with_a_model_happens_before_the_training_is_fin
     await place.say(node, "idle")
     assert (await place.row()).state == TrainingState.Finished
     assert place.models == ["1.0"]
-    assert place.dispatch.ended == {"finished": 1}
+    assert place.dispatch.works.ended == {"finished": 1}
 
 
 async def test_what_has_ended_cannot_be_ended_again(place: Place):
     await place.queue()
-    await place.dispatch.abort(place.project, 1)
-    for action in (place.dispatch.abort, place.dispatch.stop):
+    await place.dispatch.commands.abort(place.project, 1)
+    for action in (place.dispatch.commands.abort, place.dispatch.commands.stop):
         with pytest.raises(RefusedError, match="aborted already"):
             await action(place.project, 1)
 
@@ -344,5 +341,5 @@ async def test_after_a_restart_what_trainers_have_is_known(place: Place):
     await again.look()
     assert place.wires.count("begin_training") == 1, "it may go on in a moment"
     node.status = {"state": "running", "architecture": "mocked", "context": HERE, "progress": 0.5}
-    await again.heard(node)
-    assert again.progress_of((await place.row()).id) == 0.5
+    await again.following.heard(node)
+    assert again.following.progress_of((await place.row()).id) == 0.5

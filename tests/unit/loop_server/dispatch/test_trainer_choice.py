@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from learning_loop_node.loop_server.access.rights import Caller, Role
+from learning_loop_node.loop_server.dispatch.trainer_choice import Candidate, obstacle, why_waiting
 from learning_loop_node.loop_server.nodes import ConnectedNode, NodeKind
 from learning_loop_node.loop_server.storage.tables import ProjectRow, TrainingRow
-from learning_loop_node.loop_server.trainer_choice import Candidate, obstacle, why_waiting
 
 ADMIN = Caller("admin", Role.ADMIN, user_id="1")
 STRANGER = Caller("anna", Role.USER, {"o": Role.ANNOTATOR}, "2")

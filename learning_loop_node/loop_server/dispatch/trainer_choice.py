@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from ..enums import TrainerState
-from .access.rights import Right
-from .nodes import ConnectedNode, NodeKind
+from ...enums import TrainerState
+from ..access.rights import Right
+from ..nodes import ConnectedNode, NodeKind
 
 if TYPE_CHECKING:
-    from .storage.tables import ProjectRow, TrainingRow
+    from ..storage.tables import ProjectRow, TrainingRow
 
 FREE = (TrainerState.Idle, TrainerState.Blocked)
 """States of a trainer that has no training."""

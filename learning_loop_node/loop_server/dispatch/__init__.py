@@ -1,0 +1,1 @@
+"""Which trainer gets a training, and what becomes of it there."""
