@@ -19,7 +19,7 @@ class Demand:
 
     `set` is `train`, `val` or `test`; of its images that are complete the newest count, up to `limit`. Without
     `min_confidence` each model's own threshold counts, without `max_distance` the `point_size` of a category, or 10
-    pixels.
+    pixels. With `curves` each category has its precision-recall curve.
     """
 
     set: str = "test"
@@ -27,6 +27,7 @@ class Demand:
     min_overlap: float = 0.5
     max_distance: float | None = None
     limit: int | None = None
+    curves: bool = False
 
     def parameters(self) -> list[tuple[str, str]]:
         """The same as a query."""
@@ -36,6 +37,7 @@ class Demand:
             "min_overlap": self.min_overlap,
             "max_distance": self.max_distance,
             "limit": self.limit,
+            "curves": "true" if self.curves else None,
         }
         return [(name, str(value)) for name, value in values.items() if value is not None]
 
@@ -53,12 +55,27 @@ class Counts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Curve:
+    """If detections from `confidence[i]` on are believed, `precision[i]` of them are right and `recall[i]` is found."""
+
+    confidence: list[float]
+    precision: list[float]
+    recall: list[float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CategoryScore(Counts):
-    """The counts of one category."""
+    """The counts of one category.
+
+    `average_precision` is that of COCO for the overlap or distance demanded (by default AP50); it looks at all
+    detections, however sure. It is None where the category is not annotated, and from loops that do not tell it.
+    """
 
     id: str
     name: str
     type: str
+    average_precision: float | None = None
+    curve: Curve | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +95,10 @@ class EvaluatedImages:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evaluation:
-    """What the detections of a model are worth. `macro_f1` is the mean F1 of the categories annotated there."""
+    """What the detections of a model are worth.
+
+    `macro_f1` and `mean_average_precision` (by default mAP50) are means over the categories annotated there.
+    """
 
     model_id: str
     version: str
@@ -87,6 +107,7 @@ class Evaluation:
     total: Counts
     images: EvaluatedImages
     macro_f1: float | None = None
+    mean_average_precision: float | None = None
     categories: list[CategoryScore] = field(default_factory=list)
     ignored_detections: int = 0
 

@@ -47,6 +47,15 @@ def precision_recall(scores: Array, is_right: Array, truth_count: int) -> Precis
     )
 
 
+def average_precision(curve: PrecisionRecall) -> float:
+    """The mean of `interpolated_precision`, as COCO has it; of a class that is somewhere, at one least overlap.
+
+    >>> round(average_precision(precision_recall([0.9, 0.8, 0.7], [True, False, True], 4)), 4)
+    0.4224
+    """
+    return float(interpolated_precision(curve).mean())
+
+
 def interpolated_precision(curve: PrecisionRecall, recalls: Array = RECALLS) -> NDArray[np.float64]:
     """The best precision that can be had with at least each of these recalls, `(R,)`; 0 where none reaches it.
 

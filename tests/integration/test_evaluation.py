@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from learning_loop_node.client.evaluation import Demand
+from learning_loop_node.client.evaluation import Curve, Demand
 from learning_loop_node.client.http import LoopHttp
 from learning_loop_node.client.loop import LoopClient
 from learning_loop_node.errors import NotFoundError, TooLargeError
@@ -92,6 +92,7 @@ async def test_before_anybody_has_looked(loop: RunningLoop):
         "in_set": 4, "compared": 0, "looked_at": 0, "without_detections": 0, "is_limited": False,
     }  # fmt: skip
     assert (score["macro_f1"], score["version"], score["set"]) == (None, "1.0", "test")
+    assert score["mean_average_precision"] is None
     nothing = {"tp": 0, "fp": 0, "fn": 0, "precision": None, "recall": None, "f1": None}
     assert score["total"] == nothing
     assert [(entry["name"], entry["type"], entry["f1"]) for entry in score["categories"]] == [
@@ -117,6 +118,37 @@ async def test_each_category_is_counted(loop: RunningLoop):
         "in_set": 4, "compared": 4, "looked_at": 4, "without_detections": 1, "is_limited": False,
     }  # fmt: skip
     assert await evaluate(loop, model=score["model_id"]) == score
+
+
+async def test_average_precision_looks_at_all_detections_however_sure(loop: RunningLoop):
+    places = [(FACE, 0.9), (FACE | {"x": 60}, 0.8), (FACE, 0.3)]
+    entries = [
+        {"image_id": id_, "box_detections": [found("1.0", place, confidence)]}
+        for id_, (place, confidence) in zip("abc", places, strict=True)
+    ]
+    entries.append({"image_id": "d", "box_detections": []})
+    await loop.json("POST", f"{P}/detections", json=entries, params={"model": "1.0"})
+    for least in (0.0, 0.5):
+        score = await evaluate(loop, min_confidence=least, curves="true")
+        face, eye = score["categories"]
+        assert face["average_precision"] == pytest.approx((26 + 25 * 2 / 3) / 101)
+        assert face["curve"] == {
+            "confidence": [0.9, 0.8, 0.3], "precision": [1.0, 0.5, 0.6667], "recall": [0.25, 0.25, 0.5],
+        }  # fmt: skip
+        assert eye["average_precision"] == 0.0, "there are eyes, and none is found"
+        assert eye["curve"] == {"confidence": [], "precision": [], "recall": []}
+        assert score["mean_average_precision"] == pytest.approx(face["average_precision"] / 2)
+        assert face["fn"] == (2 if not least else 3)
+    assert (await evaluate(loop))["categories"][0]["curve"] is None, "nobody has asked for it"
+
+
+async def test_a_long_curve_has_its_ends_and_not_too_many_places(loop: RunningLoop):
+    faces = [found("1.0", FACE | {"x": 40}, 0.9 - number / 1000) for number in range(500)]
+    entry = {"image_id": "a", "box_detections": [*faces, found("1.0", FACE, 0.1)]}
+    await loop.json("POST", f"{P}/detections", json=[entry], params={"model": "1.0"})
+    curve = (await evaluate(loop, curves="true"))["categories"][0]["curve"]
+    assert len(curve["recall"]) == 200
+    assert (curve["confidence"][0], curve["confidence"][-1], curve["recall"][-1]) == (0.9, 0.1, 1.0)
 
 
 async def test_only_complete_images_of_the_set_count(loop: RunningLoop):
@@ -344,6 +376,10 @@ async def test_the_client_asks_the_same(loop: RunningLoop):
         compared = await evaluations.compare(["1.0", "1.1"])
         assert ([entry.version for entry in compared.models], compared.best) == (["1.0", "1.1"], "1.0")
         assert compared.models[1].macro_f1 == pytest.approx(1 / 3)
+        assert compared.models[1].categories[0].curve is None
+        assert compared.models[1].mean_average_precision == pytest.approx(51 / 101 / 2)
+        drawn = await evaluations.compare(["1.0", "1.1"], Demand(curves=True))
+        assert drawn.models[1].categories[0].curve == Curve(confidence=[0.9], precision=[1.0], recall=[0.5])
         assert compared.models[1].images.compared == 2
         listed = [entry async for entry in evaluations.detections("1.0", page_size=1)]
         assert [(entry["image_id"], len(entry["point_detections"])) for entry in listed] == [("a", 1), ("b", 0)]

@@ -8,13 +8,16 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
+import numpy as np
 from fastapi import Depends, Query
 from starlette.responses import Response
 
 from ...api.operation import Endpoint
 from ...enums import CategoryType, ImageSet
 from ...errors import BusyError, InvalidRequestError
+from ...geometry.boxes import Floats
 from ...geometry.matching import macro_f1, precision_recall_f1
+from ...geometry.precision_recall import PrecisionRecall
 from ...runtime.threads import io_bound
 from ..access.rights import Right
 from ..loop import Loop
@@ -23,10 +26,12 @@ from ..storage import evaluation, listing, models, projects, records
 from ..storage.evaluation import Question, Score
 from ..storage.images import KINDS
 from ..wire.evaluation import (
+    MOST_PLACES,
     CategoryScore,
     Comparison,
     ComparisonQuery,
     Counts,
+    Curve,
     EvaluatedImages,
     Evaluation,
     EvaluationQuery,
@@ -144,6 +149,7 @@ class EvaluationOperations:
             min_overlap=query.min_overlap,
             max_distance=query.max_distance,
             most_images=query.limit,
+            has_curves=True,
         )
         async with self._turn(), self._loop.database.reading() as session:
             row = await projects.project_named(session, organization, project)
@@ -151,7 +157,7 @@ class EvaluationOperations:
             if len({model.id for model in asked}) < len(asked):
                 raise InvalidRequestError("model: name each one once")
             found = await evaluation.compare(session, row, asked, question)
-        return comparison_of(found, query.set)
+        return await io_bound(comparison_of, found, query.set, has_curves=query.curves)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -166,15 +172,15 @@ class EvaluationOperations:
             self._asked -= 1
 
 
-def comparison_of(found: evaluation.Comparison, set_: ImageSet) -> Comparison:
+def comparison_of(found: evaluation.Comparison, set_: ImageSet, *, has_curves: bool) -> Comparison:
     """The same as an answer."""
-    models_ = [_evaluation(found, score, set_) for score in found.scores]
+    models_ = [_evaluation(found, score, set_, has_curves) for score in found.scores]
     highest = max((entry.macro_f1 for entry in models_ if entry.macro_f1 is not None), default=None)
     best = [entry.version for entry in models_ if highest is not None and entry.macro_f1 == highest]
     return Comparison(best=best[0] if len(best) == 1 else None, models=models_)
 
 
-def _evaluation(found: evaluation.Comparison, score: Score, set_: ImageSet) -> Evaluation:
+def _evaluation(found: evaluation.Comparison, score: Score, set_: ImageSet, has_curves: bool) -> Evaluation:
     quotients = precision_recall_f1(score.counts)
     total = score.counts.sum(axis=0)
     return Evaluation(
@@ -183,10 +189,20 @@ def _evaluation(found: evaluation.Comparison, score: Score, set_: ImageSet) -> E
         set=set_,
         min_confidence=score.min_confidence,
         macro_f1=_quotient(macro_f1(score.counts)),
+        mean_average_precision=_mean(score.averages),
         total=Counts(**_counts(total, precision_recall_f1(total)[0])),
         categories=[
-            CategoryScore(id=row.id, name=row.name, type=CategoryType(row.type), **_counts(counts, worth))
-            for row, counts, worth in zip(found.categories, score.counts, quotients, strict=True)
+            CategoryScore(
+                id=row.id,
+                name=row.name,
+                type=CategoryType(row.type),
+                average_precision=_quotient(average),
+                curve=_curve(curve) if has_curves and not math.isnan(average) else None,
+                **_counts(counts, worth),
+            )
+            for row, counts, worth, average, curve in zip(
+                found.categories, score.counts, quotients, score.averages.tolist(), score.curves, strict=True
+            )
         ],
         ignored_detections=score.ignored,
         images=EvaluatedImages(
@@ -204,6 +220,19 @@ def _counts(counts: Any, worth: Any) -> dict[str, Any]:
     return dict(zip(("tp", "fp", "fn"), counts.tolist(), strict=True)) | {
         name: _quotient(value) for name, value in zip(names, worth.tolist(), strict=True)
     }
+
+
+def _mean(values: Floats) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else None
+
+
+def _curve(curve: PrecisionRecall) -> Curve:
+    """The curve with not too many places, its ends among them."""
+    count = len(curve.recall)
+    kept = np.unique(np.linspace(0, count - 1, min(count, MOST_PLACES)).round().astype(int))
+    parts = {"confidence": curve.confidences, "precision": curve.precision, "recall": curve.recall}
+    return Curve(**{name: values[kept].round(4).tolist() for name, values in parts.items()})
 
 
 def _quotient(value: float) -> float | None:

@@ -22,6 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...enums import ImageSet, ImageState, TrainerState
 from ...errors import TooLargeError
+from ...geometry.boxes import Floats
+from ...geometry.precision_recall import PrecisionRecall
 from ...runtime.threads import io_bound
 from ..tally import Demand, Tally
 from ..wire.evaluation import MOST_IMAGES
@@ -46,13 +48,17 @@ DETECTING = frozenset({"detecting", "upload_detections"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Which images, and what counts as found. Without `min_confidence` each model's own threshold counts, or none."""
+    """Which images, and what counts as found. Without `min_confidence` each model's own threshold counts, or none.
+
+    With `has_curves` the models have precision-recall curves and average precisions, too.
+    """
 
     set: ImageSet = ImageSet.Test
     min_confidence: float | None = None
     min_overlap: float = 0.5
     max_distance: float | None = None
     most_images: int = MOST_IMAGES
+    has_curves: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +66,8 @@ class Score:
     """What one model is worth on the images that were compared.
 
     `counts` are right, wrong and missed of each category, `(K, 3)`. Of the images that it has looked at, it found
-    nothing in `blank_count`.
+    nothing in `blank_count`. `curves` and `averages` `(K,)` look at all detections, however sure; they are empty where
+    nobody has asked for them.
     """
 
     model: ModelRow
@@ -69,6 +76,8 @@ class Score:
     ignored: int
     seen_count: int
     blank_count: int
+    curves: Sequence[PrecisionRecall]
+    averages: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +109,17 @@ async def compare(
     images, is_limited = await _images(session, project, question, limit)
     views = await _views(session, models, images, limit)
     compared = [number for number in images if all(number in view.seen for view in views)]
-    tallies = {view.model.version: Tally(categories, _demand(question, view.model), view.scale) for view in views}
+    tallies = {
+        view.model.version: Tally(categories, _demand(question, view.model), view.scale, question.has_curves)
+        for view in views
+    }
     for start in range(0, len(compared), PORTION):
         limit.check()
         numbers = compared[start : start + PORTION]
         truths = await _rows(session, _annotations().where(AnnotationRow.image_number.in_(numbers)))
         found = _detections().where(DetectionRow.image_number.in_(numbers), DetectionRow.model_name.in_(list(tallies)))
         await io_bound(_count, numbers, truths, await _rows(session, found), tallies)
+    drawn = await io_bound(_curves, tallies) if question.has_curves else {}
     return Comparison(
         categories=categories,
         image_count=len(images),
@@ -120,6 +133,8 @@ async def compare(
                 ignored=tallies[view.model.version].ignored,
                 seen_count=len(view.seen),
                 blank_count=sum(number not in view.marked for number in compared),
+                curves=drawn[view.model.version][0] if question.has_curves else (),
+                averages=drawn[view.model.version][1] if question.has_curves else np.empty(0),
             )
             for view in views
         ],
@@ -265,6 +280,10 @@ def _count(
     for number in numbers:
         for name, tally in tallies.items():
             tally.add(stated[number], detected[number, name])
+
+
+def _curves(tallies: Mapping[str, Tally]) -> dict[str, tuple[Sequence[PrecisionRecall], Floats]]:
+    return {name: (tally.curves(), tally.average_precisions()) for name, tally in tallies.items()}
 
 
 def _portions(numbers: Sequence[int]) -> Iterable[Sequence[int]]:

@@ -13,6 +13,8 @@ MOST_IMAGES = 20_000
 """The newest images of a set are looked at, so many at most."""
 
 MOST_MODELS = 10
+MOST_PLACES = 200
+"""Places on a curve; of longer ones, some are left out."""
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Quotient = float | None
@@ -36,6 +38,7 @@ class EvaluationQuery(Wire):
         "or 10.",
     )
     limit: int = Field(default=MOST_IMAGES, ge=1, le=MOST_IMAGES, description="So many images, the newest ones.")
+    curves: bool = Field(default=False, description="Also the precision-recall curve of each category.")
 
 
 class ComparisonQuery(EvaluationQuery):
@@ -55,10 +58,29 @@ class Counts(Wire):
     f1: Quotient
 
 
+class Curve(Wire):
+    """If detections from `confidence[i]` on are believed, `precision[i]` of them are right and `recall[i]` is found.
+
+    From the highest confidence to the lowest that was sent.
+    """
+
+    confidence: list[float]
+    precision: list[float]
+    recall: list[float]
+
+
 class CategoryScore(Counts):
+    """`average_precision` is that of COCO at the `min_overlap` or `max_distance` asked for (by default: AP50).
+
+    It looks at all detections that were sent, however sure; null where the category is not annotated. `curve` is null
+    there, too, and where nobody asked for it.
+    """
+
     id: str
     name: str
     type: CategoryType
+    average_precision: Quotient
+    curve: Curve | None
 
 
 class EvaluatedImages(Wire):
@@ -78,8 +100,8 @@ class EvaluatedImages(Wire):
 class Evaluation(Wire):
     """What the stored detections of a model are worth against the annotations of the same images.
 
-    `macro_f1` is the mean F1 of the categories that are annotated there, null where none is; `total` counts all
-    categories together. `ignored_detections` are of categories that the project does not have.
+    `macro_f1` and `mean_average_precision` are means over the categories that are annotated there, null where none is;
+    `total` counts all categories together. `ignored_detections` are of categories that the project does not have.
     """
 
     model_id: str
@@ -87,6 +109,7 @@ class Evaluation(Wire):
     set: ImageSet
     min_confidence: float
     macro_f1: Quotient
+    mean_average_precision: Quotient
     total: Counts
     categories: list[CategoryScore]
     ignored_detections: int

@@ -83,9 +83,10 @@ TRIANGLE = {"points": [{"x": 0, "y": 0}, {"x": 90, "y": 0}, {"x": 0, "y": 90}]}
     ],
 )
 def test_counts(truths: list[Mark], found: list[Mark], place: int, expected: tuple[int, int, int]):
-    counted = Tally(CATEGORIES, Demand())
-    counted.add(truths, found)
-    assert tuple(counted.counts[place]) == expected
+    for has_curves in (False, True):
+        counted = Tally(CATEGORIES, Demand(), has_curves=has_curves)
+        counted.add(truths, found)
+        assert tuple(counted.counts[place]) == expected
 
 
 @pytest.mark.parametrize(
@@ -99,9 +100,10 @@ def test_counts(truths: list[Mark], found: list[Mark], place: int, expected: tup
     ],
 )
 def test_what_is_demanded(demand: Demand, scale: float, expected: tuple[int, int, int]):
-    counted = Tally(CATEGORIES, demand, scale)
-    counted.add([box()], [box(x=12, confidence=0.3), box(x=90, confidence=0.2)])
-    assert tuple(counted.counts[0]) == expected
+    for has_curves in (False, True):
+        counted = Tally(CATEGORIES, demand, scale, has_curves)
+        counted.add([box()], [box(x=12, confidence=0.3), box(x=90, confidence=0.2)])
+        assert tuple(counted.counts[0]) == expected
 
 
 def test_images_add_up_and_unknown_categories_are_counted_apart():
@@ -135,3 +137,67 @@ def test_without_categories_nothing_counts():
     counted = Tally([], Demand())
     counted.add([box()], [box()])
     assert (counted.counts.shape, counted.ignored) == ((0, 3), 1)
+
+
+def sightings(rng: np.random.Generator) -> tuple[list[Mark], list[Mark]]:
+    """An image: what is there, and what a rather bad model finds."""
+    truths = [box(x=60.0 * place, category_name=str(rng.choice(["face", "cat"]))) for place in range(4)]
+    truths += [point(x=50.0 * place, y=70) for place in range(3)] + [whole()] * int(rng.integers(2))
+    found = [
+        Mark(mark.kind, mark.category_name, mark.geometry, round(float(rng.random()), 2))
+        for mark in [*truths, box(x=61), box(x=5), box(y=200), point(x=51.0, y=71), point(y=300), whole()]
+        if rng.random() < 0.7
+    ]
+    return truths, found
+
+
+@pytest.mark.parametrize("least", [0.0, 0.4, 0.9])
+def test_curves_change_no_counts(least: float):
+    for seed in range(10):
+        truths, found = sightings(np.random.default_rng(seed))
+        found.append(box(category_name="dog", confidence=0.5))
+        plain, drawn = (Tally(CATEGORIES, Demand(min_confidence=least), has_curves=has) for has in (False, True))
+        plain.add(truths, found)
+        drawn.add(truths, found)
+        assert plain.counts.tolist() == drawn.counts.tolist()
+        assert plain.ignored == drawn.ignored == int(least <= 0.5)
+
+
+def test_a_curve_has_a_place_for_each_confidence():
+    counted = Tally(CATEGORIES, Demand(min_confidence=0.8), scale=100, has_curves=True)
+    counted.add([box(), box(x=60)], [box(confidence=90), box(x=200, confidence=80)])
+    counted.add([box(), box(x=60)], [box(confidence=70)])
+    face, eye, cat = counted.curves()
+    assert (face.confidences.tolist(), face.recall.tolist()) == ([0.9, 0.8, 0.7], [0.25, 0.25, 0.5])
+    assert face.precision == pytest.approx([1, 1 / 2, 2 / 3])
+    assert len(eye.recall) == len(cat.recall) == 0
+    assert counted.average_precisions() == pytest.approx([(26 + 25 * 2 / 3) / 101, np.nan, np.nan], nan_ok=True)
+
+
+def test_average_precision_is_that_of_coco():
+    pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval (extra [evaluation])")
+    from learning_loop_node.evaluation.average_precision import average_precisions
+    from learning_loop_node.evaluation.labels import Found, Truth
+
+    rng = np.random.default_rng(1)
+    counted = Tally(CATEGORIES, Demand(), has_curves=True)
+    names = [category.name for category in CATEGORIES]
+    truths, guesses = [], []
+    for _ in range(20):
+        stated, found = ([mark for mark in marks if mark.kind == "box"] for marks in sightings(rng))
+        for mark in found:
+            mark.confidence = float(rng.random())
+        counted.add(stated, found)
+        places = [
+            np.array([[mark.geometry[name] for name in ("x", "y", "width", "height")] for mark in marks], float)
+            for marks in (stated, found)
+        ]
+        boxes = [np.hstack([place[:, :2], place[:, :2] + place[:, 2:]]).reshape(-1, 4) for place in places]
+        classes = [np.array([names.index(mark.category_name) for mark in marks], int) for marks in (stated, found)]
+        truths.append(Truth(boxes_xyxy=boxes[0], classes=classes[0]))
+        scores = np.array([mark.confidence for mark in found])
+        guesses.append(Found(boxes_xyxy=boxes[1], classes=classes[1], scores=scores))
+    expected = average_precisions(truths, guesses, len(names)).ap50
+    assert counted.average_precisions() == pytest.approx(expected, nan_ok=True)
+    assert np.isnan(expected[1])
+    assert 0.1 < expected[0] < 0.95
