@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from learning_loop_node.data_classes import TrainingStateData
+from learning_loop_node.runtime.clock import SystemClock
 from learning_loop_node.settings import TrainerSettings
 from learning_loop_node.trainer.executor import Executor
 from mock_nodes.mock_trainer.logic import MockTrainer
 from tests.polling import until
-from tests.trainers import running_trainer
+from tests.serving import served
+from tests.trainers import make_trainer, running_trainer
 from tests.training_loop import lost, refused, training_loop
 
 ORDER = [
@@ -306,6 +308,24 @@ async def test_a_loop_that_is_away_does_not_keep_a_training_from_running(tmp_pat
         await loop.until_idle()
         assert loop.metrics[-1]["best_epoch"] == 3
         assert loop.uploads == ["1/mocked", "1/mocked_2"]
+
+
+async def test_the_loop_is_told_at_once_when_it_is_back(tmp_path: Path):
+    """So that it can pass on what somebody wanted meanwhile, such as a stop."""
+
+    class NeverClock(SystemClock):
+        async def sleep(self, seconds: float) -> None:
+            await asyncio.Event().wait()
+
+    async with training_loop() as loop:
+        node = make_trainer(tmp_path, loop.host)
+        node._status_report._clock = NeverClock()  # nothing is told because it is time again
+        async with served(node):
+            await until(lambda: bool(loop.statuses))
+            await loop.leave()
+            loop.statuses.clear()
+            loop.come_back()
+            await until(lambda: bool(loop.statuses))
 
 
 async def test_a_failure_is_told_when_the_loop_is_back(tmp_path: Path):
