@@ -82,8 +82,11 @@ async def test_every_example_works_as_printed(reader: Reader):
     versions = ["1.0 (mocked, mocked_2)", "1.1 (mocked, mocked_2)"]
     assert finished == [f"training {number} is finished; model {text}" for number, text in enumerate(versions, 1)]
     assert outputs["start"] == "finished 2.0\n"
+    record = json.loads(outputs["http"])
+    assert (record["number"], record["state"], record["base_model"]["version"]) == (4, "queued", "1.0")
+    assert [category["name"] for category in record["categories"]] == ["box 1"]
     assert "compared on 10 of 10 complete images of the set test" in outputs["compare"]
-    assert "of the set test, and no model was deployed" in outputs["rule"]
+    assert "not deployed: macro F1 0.000 on 10 images of the set test; it has found nothing" in outputs["rule"]
     assert "training 5 is finished; model 4.0 (usual_places)" in outputs["own_training"]
     assert "is usually at" in outputs["own_training"]
     pressed, released = map(json.loads, outputs["circle"].splitlines())
