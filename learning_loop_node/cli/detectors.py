@@ -10,6 +10,7 @@ import typer
 from ..doctor.quantities import span_text
 from .asked import Asked, about_a_project
 from .output import print_json, stdout
+from .tables import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +51,7 @@ def list_detectors(
             errors,
             entry.uuid,
         )
-    stdout().print(table if found else f"no detectors in {asked.place}")
+    print_table(table, f"no detectors in {asked.place}")
 
 
 @detectors.command("forget")

@@ -14,6 +14,7 @@ from ..enums import ImageSet, ImageState
 from .asked import Asked, about_a_project
 from .image_choice import Images, choice_of
 from .output import print_json, stderr, stdout
+from .tables import print_table
 
 if TYPE_CHECKING:
     from ..client.loop import LoopClient
@@ -61,7 +62,7 @@ def list_images(
         cells = [record[name] for name in ("id", "name", "state", "set")]
         cells += [", ".join(record["tags"]), record["source"], record["created"], moment_text(record["received"])]
         table.add_row(*(cell or "-" for cell in cells), record["changed_by"] or "-")
-    stdout().print(table if records else f"no such images in {asked.place}")
+    print_table(table, f"no such images in {asked.place}")
     in_states = ", ".join(f"{count} {state}" for state, count in states.items())
     besides = "" if choice.wanted.deleted == "no" else ", besides deleted ones"
     stdout().print(f"{len(records)} shown; in the project{besides}: {in_states or 'none'}")

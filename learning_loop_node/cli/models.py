@@ -13,6 +13,7 @@ from ..doctor.quantities import moment_text
 from ..errors import NotFoundError
 from .asked import Asked, about_a_project
 from .output import print_json, stderr, stdout
+from .tables import print_table
 
 if TYPE_CHECKING:
     from ..client.deployment import DeploymentEntry, DeploymentTarget
@@ -65,7 +66,7 @@ def list_models(
         parent = entry.parent.version or "-" if entry.parent else ""
         formats = ", ".join([*entry.formats, *(f"{problem.format} failed" for problem in entry.problems or ())])
         table.add_row(entry.version or "-", formats, training, parent, entry.id, is_deployed)
-    stdout().print(table if entries else f"no models in {asked.place}")
+    print_table(table, f"no models in {asked.place}")
     if any(entry.problems for entry in entries):
         problems = asked.command("models", "problems")
         stderr().print(f"formats that failed: `{problems}` says why", style="yellow", soft_wrap=True)
@@ -154,7 +155,7 @@ def show_history(
     for entry in entries:
         since, until = (moment_text(moment) if moment else "" for moment in (entry.since, entry.until))
         table.add_row(str(entry.number), entry.version, since, until, entry.user or "-", entry.model_uuid)
-    stdout().print(table if entries else f"no model was deployed in {asked.place}")
+    print_table(table, f"no model was deployed in {asked.place}")
 
 
 @models.command("rollback")

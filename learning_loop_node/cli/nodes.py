@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .loop_options import Host, Password, Username, loop_client, loop_settings
-from .output import AsJson, print_json, stdout
+from .output import AsJson, print_json
+from .tables import print_table
 from .training_texts import errors_text
 
 if TYPE_CHECKING:
@@ -64,4 +65,4 @@ def list_nodes(
             entry.id,
         )
     which = kind or "trainer, annotator or converter"
-    stdout().print(table if found else f"no {which} is connected to {settings.host}")
+    print_table(table, f"no {which} is connected to {settings.host}")

@@ -9,6 +9,7 @@ import typer
 
 from .loop_options import Host, Organization, Password, Username, loop_client, loop_settings
 from .output import AsJson, print_json, stdout
+from .tables import print_table
 
 projects = typer.Typer(help="List, create, delete and restore projects.", no_args_is_help=True)
 
@@ -59,7 +60,7 @@ def list_projects(
     table = Table(*rows[0])
     for row in rows:
         table.add_row(*row.values())
-    stdout().print(table)
+    print_table(table)
 
 
 @projects.command("show")
@@ -96,7 +97,7 @@ def show_project(
             table.add_row(*(str(text or "") for text in texts))
         name = f"{found.context.organization}/{found.context.project}"
         stdout().print(f"{name}: {found.description}" if found.description else name)
-        stdout().print(table if found.categories else "no categories")
+        print_table(table, "no categories")
 
     asyncio.run(ask())
 
@@ -152,7 +153,9 @@ def delete_project(
         if as_json:
             print_json({"id": gone.id, "ends": gone.ends})
         else:
-            stdout().print(f"{project} is deleted; `projects restore {project}` brings it back until {gone.ends[:16]}")
+            restore = f"learning-loop projects restore {project}"
+            text = f"{project} is deleted; `{restore}` brings it back until {gone.ends[:16]}"
+            stdout().print(text, soft_wrap=True)
 
     asyncio.run(delete())
 

@@ -9,6 +9,7 @@ import typer
 
 from .loop_options import Host, Organization, Password, Project, Username, loop_client, loop_settings
 from .output import AsJson, print_json, stdout
+from .tables import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,7 @@ def list_tokens(
         table.add_row(
             token.name, _whom(token), _moment(token.last_used), _moment(token.expires), token.made_by, token.id
         )
-    stdout().print(table if found else "no tokens")
+    print_table(table, "no tokens")
 
 
 @tokens.command("add")

@@ -142,6 +142,13 @@ def end_text(entry: TrainingEntry) -> str:
     return text
 
 
+def hint_of(entry: TrainingEntry) -> str | None:
+    """What is not as usual with a training: why it waits, or what went wrong on its way."""
+    if entry.waiting_for:
+        return f"waits: {entry.waiting_for}"
+    return f"is {entry.state}, but {in_one_line(entry.notice)}" if entry.notice else None
+
+
 def stays_text(entry: TrainingEntry) -> str:
     return f"the model {model_text(entry)} was uploaded already and stays"
 

@@ -22,6 +22,7 @@ from .training_texts import (
     end_text,
     errors_text,
     hyperparameters_in,
+    in_one_line,
     metric_text,
     phase_of,
     share_text,
@@ -73,7 +74,7 @@ async def _tell_result(asked: Asked, loop: LoopClient, entry: TrainingEntry) -> 
     """What came out, and what the project's rule made of it, or what it is worth beside the deployed model."""
     stdout().print(end_text(entry), soft_wrap=True)
     if entry.notice:
-        stdout().print(f"but {entry.notice}", style="yellow", soft_wrap=True)
+        stdout().print(f"but {in_one_line(entry.notice)}", style="yellow", soft_wrap=True)
     if entry.model is None or entry.model.version is None:
         return
     version = entry.model.version

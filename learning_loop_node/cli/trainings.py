@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..doctor.quantities import moment_text
+from ..doctor.quantities import moment_text, span_text
 from ..enums import TrainingState
 from .asked import Asked, about_a_project
 from .output import print_json, stderr, stdout
+from .tables import print_table
 from .training_options import (
     OPTIONS,
     Architecture,
@@ -32,6 +34,7 @@ from .training_texts import (
     end_text,
     errors_text,
     f1_of,
+    hint_of,
     in_one_line,
     log_news,
     macro_f1_of,
@@ -69,22 +72,27 @@ def list_trainings(
         return
     from rich.table import Table
 
-    table = Table("number", "state", "model", "variant", "base", "trainer", "F1", "took", "created", "by")
+    has_base = any(entry.base_model is not None for entry in entries)
+    base = ["base"] if has_base else []
+    table = Table("number", "state", "model", "variant", *base, "trainer", "F1", "took", "created")
     for entry in entries:
         share = macro_f1_of(entry.confusion_matrix or {})
+        parent = [(entry.base_model.version or "-") if entry.base_model is not None else ""] if has_base else []
         table.add_row(
             str(entry.number),
-            state_text(entry) + (f", but {entry.notice}" if entry.notice else ""),
-            model_text(entry),
+            entry.state if entry.state == TrainingState.Queued else state_text(entry),
+            (entry.model.version or "-") if entry.model is not None else "-",
             entry.model_variant,
-            (entry.base_model.version or "-") if entry.base_model is not None else "",
+            *parent,
             entry.trainer.name if entry.trainer is not None else "-",
             share_text(share),
             took_text(entry),
-            moment_text(entry.created),
-            entry.created_by or "-",
+            _ago(entry.created),
         )
-    stdout().print(table if entries else f"no trainings in {asked.place}")
+    print_table(table, f"no trainings in {asked.place}")
+    for entry in entries:
+        if hint := hint_of(entry):
+            stderr().print(f"training {entry.number} {hint}", style="yellow", soft_wrap=True)
 
 
 @trainings.command("show")
@@ -107,7 +115,7 @@ def show_training(asked: Asked, number: Number) -> None:
         "number": str(entry.number),
         "state": state_text(entry),
         "failed with": in_one_line(entry.error) if entry.error else None,
-        "but": entry.notice,
+        "but": in_one_line(entry.notice) if entry.notice else None,
         "its trainer says": errors_text(entry.errors) if not is_said else None,
         "model": model_text(entry) if entry.model is not None else None,
         "variant": entry.model_variant,
@@ -193,7 +201,7 @@ def show_metrics(asked: Asked, number: Number) -> None:
         shares = [macro_f1_of(matrix), *(f1_of(matrix.get(id_, {})) for id_ in ids)]
         epoch = str(metric.epoch) if metric.epoch is not None else "-"
         table.add_row(epoch, *map(share_text, shares), moment_text(metric.moment))
-    stdout().print(table if metrics else f"training {number} has reported nothing yet ({state_text(entry)})")
+    print_table(table, f"training {number} has reported nothing yet ({state_text(entry)})")
 
 
 @trainings.command("stop")
@@ -246,6 +254,10 @@ def retry_training(
         await follow(asked, loop, await loop.trainings.retry(number, changes), wait=wait)
 
     asked.run(run)
+
+
+def _ago(moment: str) -> str:
+    return f"{span_text((datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds())} ago"
 
 
 def _tell(asked: Asked, entry: TrainingEntry) -> None:
