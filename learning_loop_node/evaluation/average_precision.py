@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,14 +33,15 @@ class AveragePrecisions:
     """Between 0 and 1; NaN where there is no truth. The means leave those classes out.
 
     `ap50` `(C,)` asks for an overlap of 0.5, `ap50_95` `(C,)` is the mean over overlaps of 0.50, 0.55, …, 0.95;
-    `by_size` has the mean over the classes for each of `SIZES`. Of an image and a class the surest 100 count.
-    Source: https://cocodataset.org/#detection-eval
+    `ap50_95_by_size` `(C, 3)` is that of things of each of `SIZES` alone, and `by_size` the mean over the classes. Of
+    an image and a class the surest 100 count. Source: https://cocodataset.org/#detection-eval
     """
 
     map50: float
     map50_95: float
     ap50: NDArray[np.float64]
     ap50_95: NDArray[np.float64]
+    ap50_95_by_size: NDArray[np.float64]
     by_size: dict[str, float]
 
 
@@ -48,19 +50,25 @@ def average_precisions(truths: Sequence[Truth], found: Sequence[Found], class_co
     known = _labels(truths)
     if not known:
         nothing = np.full(class_count, np.nan)
-        nan = float("nan")
         return AveragePrecisions(
-            map50=nan, map50_95=nan, ap50=nothing, ap50_95=nothing, by_size=dict.fromkeys(SIZES, nan)
+            map50=math.nan,
+            map50_95=math.nan,
+            ap50=nothing,
+            ap50_95=nothing,
+            ap50_95_by_size=np.full((class_count, len(SIZES)), np.nan),
+            by_size=dict.fromkeys(SIZES, math.nan),
         )
     precision = _precision(known, _labels(found), len(truths), class_count)
     of_all = precision[:, :, :, ALL_SIZES]
     ap50, ap50_95 = _mean(of_all[OVERLAP_50 : OVERLAP_50 + 1]), _mean(of_all)
+    by_size = np.column_stack([_mean(precision[:, :, :, place]) for place in range(1, len(SIZES) + 1)])
     return AveragePrecisions(
         map50=float(np.nanmean(ap50)),
         map50_95=float(np.nanmean(ap50_95)),
         ap50=ap50,
         ap50_95=ap50_95,
-        by_size={name: _mean_of_known(_mean(precision[:, :, :, place])) for place, name in enumerate(SIZES, 1)},
+        ap50_95_by_size=by_size,
+        by_size={name: _mean_of_known(by_size[:, place]) for place, name in enumerate(SIZES)},
     )
 
 

@@ -88,6 +88,21 @@ class TestAveragePrecision:
         assert told.map50 == pytest.approx(1.0)
         assert told.map50_95 == pytest.approx(0.5)  # 0.50 to 0.70 of 0.50 to 0.95
 
+    def test_is_what_it_is_by_hand(self):
+        """Right, wrong, right, of four: up to a recall of 0.25 all is right, up to 0.5 two of three, beyond nothing."""
+        rows = [(100.0 * number, 0.0, 100.0 * number + 10, 10.0, 0) for number in range(4)]
+        guesses = [(*rows[0], 0.9), (50.0, 50.0, 60.0, 60.0, 0, 0.8), (*rows[1], 0.7)]
+        told = average_precisions([truth(*rows)], [found(*guesses)], 1)
+        assert told.map50 == pytest.approx((26 * 1 + 25 * 2 / 3) / 101)
+
+    def test_of_sizes_looks_at_things_of_each_size_alone(self):
+        """What is found of another size is neither right nor wrong there."""
+        rows = [(0, 0, 20, 20, 0), (100, 0, 150, 50, 0), (0, 200, 20, 220, 1)]
+        told = average_precisions([truth(*rows)], [found((*rows[0], 0.9), (*rows[2], 0.9))], 2)
+        assert_allclose(told.ap50_95_by_size, [[1.0, 0.0, np.nan], [1.0, np.nan, np.nan]])
+        assert told.by_size["small"] == pytest.approx(1.0)
+        assert told.by_size["medium"] == 0
+
     @pytest.mark.parametrize("seed", range(5))
     def test_is_the_mean_of_our_own_curve(self, seed: int):
         truths, guesses = random_labels(np.random.default_rng(seed))
