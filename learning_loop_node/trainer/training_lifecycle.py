@@ -197,7 +197,7 @@ class TrainingLifecycle(ABC):
         except ValueError as error:
             raise UnfitTrainingError(str(error)) from error
         check_hyperparameters(training.hyperparameters)
-        self._check(training)
+        self._let_check(training)
         if not self._environment_vars.keep_old_trainings:
             put_old_trainings_away(project_folder, self._data_folder)
         make_folder(Path(training.images_folder))
@@ -205,7 +205,7 @@ class TrainingLifecycle(ABC):
         self.errors.reset_all()
         self._take_on(training)
 
-    def _check(self, training: Training) -> None:
+    def _let_check(self, training: Training) -> None:
         """Ask the logic whether it takes a training; what it raises otherwise is a refusal, too."""
         try:
             self._check_training(training)

@@ -133,28 +133,28 @@ class TrainingRun:
         logger.error("%s: %s", error_key, text, exc_info=_traceback_of(error))
         self._logic.errors.set(error_key, text)
         if is_model_left:
-            await self._go_on(error_key, text, state_after)
+            self._go_on(error_key, text, state_after)
         else:
-            await self._give_up(error_key, text)
+            self._give_up(error_key, text)
 
-    async def _go_on(self, error_key: str, text: str, state_after: TrainerState) -> None:
+    def _go_on(self, error_key: str, text: str, state_after: TrainerState) -> None:
         """Take the step for done; its error is shown until the training is over."""
         logic = self._logic
         self._failures.pop(error_key, None)
         try:
-            await io_bound(logic.active_training_io.save_notice, error_key, text)
+            logic.active_training_io.save_notice(error_key, text)
             logic.training.training_state = state_after
-            await io_bound(logic.last_training_io.save, logic.training)
+            logic.last_training_io.save(logic.training)
         except StorageFullError as error:  # a restart would train again
             logger.error("%s", error)
         self._enter(state_after)
 
-    async def _give_up(self, error_key: str, text: str) -> None:
+    def _give_up(self, error_key: str, text: str) -> None:
         logic = self._logic
         self._enter(TrainerState.ReadyForCleanup)
         try:
-            await io_bound(logic.active_training_io.save_failure, error_key, text)
-            await io_bound(logic.last_training_io.save, logic.training)
+            logic.active_training_io.save_failure(error_key, text)
+            logic.last_training_io.save(logic.training)
         except StorageFullError as error:
             logger.error("%s", error)
 
