@@ -104,6 +104,21 @@ async def test_a_training_that_fails_after_good_epochs_ends_with_its_best_model(
         assert loop.statuses[-1]["errors"] == {}
 
 
+async def test_a_program_that_cannot_resume_is_not_started_again_when_it_has_a_model(tmp_path: Path):
+    class Forgetful(MockTrainer):
+        def _can_resume(self) -> bool:
+            return False
+
+    async with training_loop() as loop, running_trainer(tmp_path, loop.host, Forgetful()):
+        loop.takes_logs = True
+        await loop.begin(hyperparameters={"epochs": 5, "seconds": 0.1, "fail": "crash", "fail_at": 3})
+        await until(lambda: "detecting" in loop.states)
+        await loop.until_idle()
+        assert loop.uploads == ["1/mocked", "1/mocked_2"]
+        assert loop.errors["run_training"].startswith("the best model so far is used; the training program ended with")
+        assert loop.logs[-1].count("training from epoch") == 1
+
+
 # name: (hyperparameters, key of the error, what it says)
 PASSING: dict[str, tuple[dict[str, Any], str, str]] = {
     "the program crashes once": ({"fail": "crash"}, "run_training", "ended with status 1"),
