@@ -57,8 +57,12 @@ class Asked:
             try:
                 yield loop
             except NodeError as error:
-                error.args = (in_words_of_commands(str(error), self.options, self.command),)
+                error.args = (self.words_of(str(error)),)
                 raise
+
+    def words_of(self, text: str) -> str:
+        """A text of the loop, in words of the command line."""
+        return in_words_of_commands(text, self.options, self.command)
 
     def command(self, *words: object) -> str:
         """Another command about the same loop and project, to be shown: it works where it is pasted.

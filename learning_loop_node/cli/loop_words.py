@@ -37,7 +37,13 @@ def in_words_of_commands(text: str, options: Mapping[str, str], command: Callabl
     'choose others with --category'
     >>> in_words_of_commands("there is no training 9; GET …/trainings lists those that are", {}, line)
     'there is no training 9; `learning-loop trainings list` lists those that are'
+    >>> in_words_of_commands("`learning-loop trainings abort 9` ends it", {}, lambda *words: line(*words, "-p"))
+    '`learning-loop trainings abort 9 -p` ends it'
+    >>> in_words_of_commands("no connection to the loop at a:1 (LOOP_HOST) for GET /api/projects: refused", {}, line)
+    'no connection to the loop at a:1 (LOOP_HOST): refused'
     """
+    text = re.sub(r" for [A-Z]+ /api/[^\s:]*", "", text)
+    text = re.sub(r"`learning-loop ([^`]*)`", lambda found: f"`{command(*found[1].split())}`", text)
     for name, option in options.items():
         text = re.sub(rf"^(?:(?:body|query|path)\.)?{name}(?:\.[^\s:]+)*(?=:| must | is )", option, text)
         if "_" in name:  # other names are words of the language, too

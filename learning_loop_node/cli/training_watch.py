@@ -171,13 +171,15 @@ class _View:
     _told_wait: str | None = None
     _errors: str = ""
     _is_away: bool = False
+    _has_notice: bool = False
 
     def say(self, text: str, style: str | None = None) -> None:
         self.progress.console.print(text, style=style, soft_wrap=True)
 
     def tell_away(self, error: NodeError) -> None:
         if not self._is_away:
-            self.say(f"the loop does not answer ({error}); the training goes on, trying again")
+            reason = self.asked.words_of(str(error))
+            self.say(f"the loop does not answer ({reason}); the training goes on, trying again")
         self._is_away = True
 
     def show(self, entry: TrainingEntry) -> None:
@@ -186,6 +188,7 @@ class _View:
         self._is_away = False
         self._tell_errors(entry)
         self._tell_wait(entry)
+        self._tell_notice(entry)
         if not TrainingState(entry.state).has_ended:
             if self.is_live:
                 self._show_phase(entry)
@@ -233,6 +236,16 @@ class _View:
         if self._told_wait is not None and without_times(reason) != without_times(self._told_wait):
             self.say(f"it waits: {reason}")
         self._told_wait = "" if self._told_wait is None else reason
+
+    def _tell_notice(self, entry: TrainingEntry) -> None:
+        """That its trainer is away, and that it is back; what is to be said of one that has finished comes later."""
+        if TrainingState(entry.state).has_ended:
+            return
+        if entry.notice and not self._has_notice:
+            self.say(self.asked.words_of(entry.notice), style="yellow")
+        elif self._has_notice and not entry.notice:
+            self.say("its trainer is back")
+        self._has_notice = bool(entry.notice)
 
     def _tell_errors(self, entry: TrainingEntry) -> None:
         errors = errors_text(entry.errors)

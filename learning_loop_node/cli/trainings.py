@@ -92,7 +92,7 @@ def list_trainings(
     print_table(table, f"no trainings in {asked.place}")
     for entry in entries:
         if hint := hint_of(entry):
-            stderr().print(f"training {entry.number} {hint}", style="yellow", soft_wrap=True)
+            stderr().print(asked.words_of(f"training {entry.number} {hint}"), style="yellow", soft_wrap=True)
 
 
 @trainings.command("show")
@@ -115,7 +115,7 @@ def show_training(asked: Asked, number: Number) -> None:
         "number": str(entry.number),
         "state": state_text(entry),
         "failed with": in_one_line(entry.error) if entry.error else None,
-        "but": in_one_line(entry.notice) if entry.notice else None,
+        "but": asked.words_of(in_one_line(entry.notice)) if entry.notice else None,
         "its trainer says": errors_text(entry.errors) if not is_said else None,
         "model": model_text(entry) if entry.model is not None else None,
         "variant": entry.model_variant,

@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from learning_loop_node.cli import app
@@ -191,6 +192,25 @@ async def test_what_went_wrong_on_the_way_stands_beside_the_result(loop: Running
     assert shown.count("its program crashed after epoch 1") == 1
 
 
+async def test_a_trainer_that_is_away_is_told(loop: RunningLoop, trainer: ScriptedTrainer):
+    watching = asyncio.create_task(run("train", "--variant", "small", "--project", "demo"))
+    await trainer.begun()
+    await trainer.say("running")
+    await seen(loop)
+    await trainer.client.disconnect()
+    await seen(loop)
+    async with scripted_trainer(loop) as back:
+        await back.say("running")
+        await seen(loop)
+        await loop.json("POST", f"{P}/trainings/1/abort")
+        await until(lambda: back.events("abort_training") > 0)
+        await back.say("idle")
+        told = (await watching).stderr.splitlines()
+    [place] = [place for place, line in enumerate(told) if line.startswith("its trainer Trainer 1 is away since ")]
+    assert told[place].endswith("`learning-loop trainings abort 1 --project demo` ends it")
+    assert told[place + 1] == "its trainer is back"
+
+
 async def test_a_model_that_is_there_already_stays(loop: RunningLoop, trainer: ScriptedTrainer):
     watching = asyncio.create_task(run("train", "--variant", "small"))
     await trainer.begun()
@@ -268,7 +288,7 @@ async def test_a_training_that_somebody_aborts_is_no_success(loop: RunningLoop, 
     assert "training 1 is aborted" in result.stderr
 
 
-async def test_the_rule_decides_before_the_command_ends(loop: RunningLoop, trainer: ScriptedTrainer):
+async def test_the_rule_decides_before_the_command_ends(loop: RunningLoop, trainer: ScriptedTrainer, tmp_path: Path):
     assert "off: people deploy new models" in (await run("models", "rule")).stdout
     shown = await run("models", "rule", "--on", "--min-images", 2, "--min-improvement", 0.1)
     assert "by 0.1 or more, on the same images of the set test, at least 2" in shown.stdout
@@ -295,8 +315,29 @@ async def test_the_rule_decides_before_the_command_ends(loop: RunningLoop, train
     assert "compared on 2 of 2 complete images of the set test: 2.0 is best" in compared.stdout
     told = json.loads((await run("models", "compare", "1.0", "2.0", "--json")).stdout)
     assert [entry["version"] for entry in told["models"]] == ["1.0", "2.0"]
-    nothing = await run("models", "compare", "1.0", "2.0", "--set", "val")
+    nothing = await run("models", "compare", "1.0", "2.0", "--set", "val", "--plot", tmp_path / "nothing.png")
     assert "nothing to compare" in nothing.stdout
+    assert not (tmp_path / "nothing.png").exists()
+
+
+async def test_models_are_compared_in_a_picture(loop: RunningLoop, trainer: ScriptedTrainer, tmp_path: Path):
+    pytest.importorskip("matplotlib", reason="needs matplotlib (extra [evaluation])")
+    for number, right in enumerate((1, 2), 1):
+        watching = asyncio.create_task(run("train", "--variant", "small"))
+        await work(loop, trainer, await trainer.begun(number), right=right)
+        await watching
+    drawn = await run("models", "compare", "1.0", "2.0", "--plot", tmp_path / "new" / "models.png")
+    assert f"drawn in {tmp_path / 'new' / 'models.png'}" in drawn.stdout
+    assert re.search(r"mAP50 .* 1\.000 ", drawn.stdout)
+    with Image.open(tmp_path / "new" / "models.png") as picture:
+        assert picture.width > 1000
+    told = json.loads((await run("models", "compare", "1.0", "2.0", "--json", "--plot", tmp_path / "a.svg")).stdout)
+    assert told["models"][1]["mean_average_precision"] == 1.0
+    assert told["models"][1]["categories"][0]["curve"]["recall"][-1] == 1.0
+    assert (tmp_path / "a.svg").read_text().startswith("<?xml")
+    refused = await run("models", "compare", "1.0", "2.0", "--plot", tmp_path / "a.gif")
+    assert refused.exit_code == ExitStatus.USAGE
+    assert "must end in .png, .svg, .pdf" in refused.stderr
 
 
 async def test_trainings_are_listed_shown_and_stopped(loop: RunningLoop, trainer: ScriptedTrainer):
