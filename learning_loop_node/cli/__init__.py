@@ -15,6 +15,7 @@ from .check import check
 from .conversions import retry_conversion, show_problems
 from .demo import demo
 from .detect import detect
+from .detector import detector
 from .detectors import detectors
 from .doctor import doctor
 from .exit_status import exit_status_help, exit_status_of
@@ -60,6 +61,7 @@ app.callback()(show_version)
 app.command()(serve)
 app.command()(demo)
 app.command()(detect)
+app.command()(detector)
 app.command()(doctor)
 app.command()(upload)
 app.command("import")(import_)

@@ -44,7 +44,8 @@ class OnnxModel:
     """Made with `OnnxModel.open`, which tries it out. `predict` and `run` are for one thread at a time.
 
     `input_size` is width and height of its input, `layout` what its outputs mean, `provider` what it runs on, and
-    `max_batch_size` how many images it takes at once. `categories` are those of its outputs, in their order.
+    `max_batch_size` how many images it takes at once. `categories` are those of its outputs, in their order, each with
+    a type; `description` is all that was said about it, and `files` are those that it consists of.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class OnnxModel:
         max_batch_size: int,
     ) -> None:
         parameters = description.parameters
+        self.files = [checked.path, *(checked.path.parent / name for name in checked.data_files)]
         self.categories = list(description.categories)
         self.version = description.version
         self.conf_threshold = conf_threshold
@@ -69,6 +71,7 @@ class OnnxModel:
         self._reading = self._read_in_trial(parameters, checked)
         self.layout = self._reading.layout
         self.categories = [_typed(category, self.layout) for category in self.categories]
+        self.description = replace(description, categories=self.categories)
         self._preparation = Preparation(self._form(parameters, self._reading))
         self._buffer = self._preparation.form.buffer(0)
         self._decoder = Decoder(
@@ -93,6 +96,7 @@ class OnnxModel:
         iou_threshold: float | None = None,
         max_batch_size: int = MAX_BATCH_SIZE,
         parameters: OnnxParameters | None = None,
+        resolution: int | None = None,
         version: str | None = None,
     ) -> OnnxModel:
         """Open a file, or the model in a folder, and try it out; `ModelRefusedError` says what is wrong with it.
@@ -113,6 +117,7 @@ class OnnxModel:
             description,
             categories=chosen,
             parameters=parameters or description.parameters,
+            resolution=resolution or description.resolution,
             version=description.version if version is None else version,
         )
         return cls(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from ..data_classes.codec import from_dict
+from ..data_classes.codec import from_dict, to_dict
 from ..errors import InvalidDataError, ModelRefusedError
 from .letterbox import Fit
 
@@ -98,6 +98,10 @@ class OnnxParameters:
         except InvalidDataError as error:
             raise ModelRefusedError(f"model.json: {str(error).replace('_Given', KEY)}") from error
         return _checked(given)
+
+    def to_json(self) -> dict[str, Any]:
+        """The object below `onnx` that says the same."""
+        return {key: value for key, value in to_dict(self).items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,6 +12,8 @@ import numpy as np
 
 from ..errors import MissingExtraError, ModelRefusedError
 
+# From 1.32 on, the library gives the machine an id and tells its makers what it runs, unless this is set before.
+os.putenv("ORT_DISABLE_TELEMETRY", "1")
 try:
     import onnxruntime
 except ImportError as error:
@@ -19,6 +21,7 @@ except ImportError as error:
         "ONNX models run with ONNX Runtime: pip install 'learning-loop-node[onnx]', or onnxruntime-gpu for a GPU"
     ) from error
 
+onnxruntime.disable_telemetry_events()
 logger = logging.getLogger(__name__)
 
 CPU = "CPUExecutionProvider"

@@ -83,10 +83,10 @@ def node_parser(*, description: str, legacy_env_prefix: str = "", vram_limit: bo
     return parser
 
 
-def run_node(app: str, args: argparse.Namespace) -> None:
-    """Serve the node that `app` names (`main:node`) until it is told to stop.
+def run_node(app: str | Any, args: argparse.Namespace) -> None:
+    """Serve the node that `app` names (`main:node`), or the node itself, until it is told to stop.
 
-    With `UVICORN_RELOAD` the server starts anew when a source file changes.
+    With `UVICORN_RELOAD` the server starts anew when a source file changes, where the node is named.
     """
     logs = load_log_settings()
     configure_logging(as_json=logs.as_json)
@@ -96,7 +96,7 @@ def run_node(app: str, args: argparse.Namespace) -> None:
         host=args.host,
         port=args.port,
         lifespan="on",
-        reload=load_settings().node.reload,
+        reload=isinstance(app, str) and load_settings().node.reload,
         ws_max_size=LARGEST_MESSAGE_BYTES,
         **format_options,
     )

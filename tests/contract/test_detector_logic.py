@@ -30,7 +30,7 @@ def cascade(folder: Path) -> tuple[Any, ModelInformation]:
 
 
 def onnx(folder: Path) -> tuple[Any, ModelInformation]:
-    pytest.importorskip("onnxruntime", reason="needs ONNX Runtime (extra [onnx])")
+    pytest.importorskip("learning_loop_node.onnx_models.session", reason="needs extra [onnx]", exc_type=ImportError)
     pytest.importorskip("onnx", reason="needs onnx (extra [quantization])")
     from learning_loop_node.detector.backends.onnx import OnnxFactory
     from tests.onnx_graphs import categories, colour_finder

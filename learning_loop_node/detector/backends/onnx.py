@@ -20,17 +20,25 @@ MODEL_FORMAT = "onnx"
 
 
 class OnnxDetector(DetectorLogic):
-    """Finds what an ONNX model was trained for. `ModelRefusedError` if the model's files cannot be used."""
+    """Finds what an ONNX model was trained for. `ModelRefusedError` if the model's files cannot be used.
+
+    `model` is the same one, where it is open already.
+    """
 
     def __init__(
-        self, model_info: ModelInformation, settings: OnnxSettings | None = None, model_format: str = MODEL_FORMAT
+        self,
+        model_info: ModelInformation,
+        settings: OnnxSettings | None = None,
+        model_format: str = MODEL_FORMAT,
+        *,
+        model: OnnxModel | None = None,
     ) -> None:
         super().__init__(model_format)
         if not model_info.model_root_path:
             raise ModelRefusedError("the model has no folder (model_root_path is not set)")
         settings = settings or load_settings().onnx
         self.model_info = model_info
-        self.model = OnnxModel.open(
+        self.model = model or OnnxModel.open(
             model_info.model_root_path,
             model_info.categories,
             version=model_info.version,
@@ -53,12 +61,23 @@ class OnnxDetector(DetectorLogic):
 class OnnxFactory(DetectorLogicFactory):
     """Loads models of the format `onnx`, or of another one that has the same files.
 
-    Without `settings` they are those of the environment. A model is loaded and tried out in a thread.
+    Without `settings` they are those of the environment. A model is loaded and tried out in a thread, unless it is the
+    `ready` one.
     """
 
-    def __init__(self, settings: OnnxSettings | None = None, *, model_format: str = MODEL_FORMAT) -> None:
+    def __init__(
+        self,
+        settings: OnnxSettings | None = None,
+        *,
+        model_format: str = MODEL_FORMAT,
+        ready: OnnxDetector | None = None,
+    ) -> None:
         self.model_format = model_format
         self._settings = settings or load_settings().onnx
+        self._ready = ready
 
     async def build(self, model_info: ModelInformation) -> DetectorLogic:
+        ready, self._ready = self._ready, None
+        if ready is not None and ready.model_info == model_info:
+            return ready
         return await asyncio.to_thread(OnnxDetector, model_info, self._settings, self.model_format)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("onnxruntime", reason="needs ONNX Runtime (extra [onnx])")
+pytest.importorskip("learning_loop_node.onnx_models.session", reason="needs extra [onnx]", exc_type=ImportError)
 pytest.importorskip("onnx", reason="needs onnx (extra [quantization])")
 
 import onnx

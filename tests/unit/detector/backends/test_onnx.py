@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-pytest.importorskip("onnxruntime", reason="needs ONNX Runtime (extra [onnx])")
+pytest.importorskip("learning_loop_node.onnx_models.session", reason="needs extra [onnx]", exc_type=ImportError)
 pytest.importorskip("onnx", reason="needs onnx (extra [quantization])")
 
 from learning_loop_node.client.detector import DetectorClient
