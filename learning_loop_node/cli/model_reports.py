@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..client.deployment import DeployRule
-    from ..client.evaluation import Comparison, Demand, Evaluation
+    from ..client.evaluation import Comparison, Counts, Demand, Evaluation
     from ..client.models import ModelEntry
 
 MinConfidence = Annotated[
@@ -61,7 +62,7 @@ def show_model(
         return
     stdout().print(_facts(entry, is_deployed))
     if score.images.compared:
-        stdout().print(_categories(score))
+        stdout().print(_categories(score, min_overlap))
     stdout().print(_about_images(score), soft_wrap=True)
 
 
@@ -73,23 +74,43 @@ def compare_models(
     min_confidence: MinConfidence = None,
     min_overlap: MinOverlap = 0.5,
     max_distance: MaxDistance = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw precision-recall curves and bars: .png, .svg or .pdf.",
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Compare models on the images that all of them have looked at."""
     if len(names) < 2:
         raise typer.BadParameter("name at least two models", param_hint="MODELS")
-    demand = _demand(set_, min_confidence, min_overlap, max_distance)
+    demand = _demand(set_, min_confidence, min_overlap, max_distance, has_curves=plot is not None)
+    paint = None
+    if plot is not None:
+        from .model_pictures import painter
+
+        paint = painter(plot, _average_name(min_overlap))
 
     async def ask() -> Comparison:
         async with asked.loop() as loop:
             return await loop.evaluations.compare(names, demand)
 
     found = asyncio.run(ask())
+    is_drawn = paint is not None and found.models[0].images.compared > 0
+    if paint is not None and is_drawn:
+        paint(found)
     if asked.as_json:
         print_json(found)
         return
     if found.models[0].images.compared:
-        stdout().print(_side_by_side(found.models))
+        stdout().print(_side_by_side(found.models, min_overlap))
     stdout().print(_about_comparison(found), soft_wrap=True)
+    if is_drawn:
+        stdout().print(f"drawn in {plot}", soft_wrap=True)
 
 
 @about_a_project()
@@ -136,10 +157,23 @@ def deployment_rule(
         stdout().print(f"off: people deploy new models; --on would deploy one {condition}", soft_wrap=True)
 
 
-def _demand(set_: ImageSet, min_confidence: float | None, min_overlap: float, max_distance: float | None) -> Demand:
+def _demand(
+    set_: ImageSet,
+    min_confidence: float | None,
+    min_overlap: float,
+    max_distance: float | None,
+    *,
+    has_curves: bool = False,
+) -> Demand:
     from ..client.evaluation import Demand
 
-    return Demand(set=set_.value, min_confidence=min_confidence, min_overlap=min_overlap, max_distance=max_distance)
+    return Demand(
+        set=set_.value,
+        min_confidence=min_confidence,
+        min_overlap=min_overlap,
+        max_distance=max_distance,
+        curves=has_curves,
+    )
 
 
 def _facts(entry: ModelEntry, is_deployed: bool) -> Table:
@@ -166,22 +200,29 @@ def _facts(entry: ModelEntry, is_deployed: bool) -> Table:
     return table
 
 
-def _categories(score: Evaluation) -> Table:
+def _categories(score: Evaluation, min_overlap: float) -> Table:
     from rich.table import Table
 
-    table = Table("category", "type", "right", "wrong", "missed", "precision", "recall", "F1")
+    average = _average_name(min_overlap)
+    table = Table("category", "type", "right", "wrong", "missed", "precision", "recall", "F1", average)
     for column in table.columns[2:]:
         column.justify = "right"
-    rows = [(entry.name, entry.type, entry) for entry in score.categories]
-    for name, kind, worth in [*rows, ("all together", "", score.total)]:
-        counts = [str(count) for count in (worth.tp, worth.fp, worth.fn)]
-        table.add_row(name, kind, *counts, *map(share_text, (worth.precision, worth.recall, worth.f1)))
+    for entry in score.categories:
+        table.add_row(entry.name, entry.type, *_counted(entry), share_text(entry.average_precision))
+    table.add_row("all together", "", *_counted(score.total))
     table.add_section()
-    table.add_row("macro F1", "", "", "", "", "", "", share_text(score.macro_f1))
+    table.add_row(
+        f"macro F1, m{average}", *[""] * 6, share_text(score.macro_f1), share_text(score.mean_average_precision)
+    )
     return table
 
 
-def _side_by_side(scores: Sequence[Evaluation]) -> Table:
+def _counted(worth: Counts) -> list[str]:
+    counts = [str(count) for count in (worth.tp, worth.fp, worth.fn)]
+    return [*counts, *map(share_text, (worth.precision, worth.recall, worth.f1))]
+
+
+def _side_by_side(scores: Sequence[Evaluation], min_overlap: float) -> Table:
     """The F1 of each category, with precision and recall; with two models, how much it changes, too."""
     from rich.table import Table
 
@@ -200,7 +241,11 @@ def _side_by_side(scores: Sequence[Evaluation]) -> Table:
     totals = [score.total for score in scores]
     add("all together", [_worth(row.f1, row.precision, row.recall) for row in totals], [row.f1 for row in totals])
     table.add_section()
-    add("macro F1", [share_text(score.macro_f1) for score in scores], [score.macro_f1 for score in scores])
+    for name, values in (
+        ("macro F1", [score.macro_f1 for score in scores]),
+        (f"m{_average_name(min_overlap)}", [score.mean_average_precision for score in scores]),
+    ):
+        add(name, list(map(share_text, values)), values)
     return table
 
 
@@ -234,6 +279,15 @@ def _about_comparison(found: Comparison) -> str:
 
 def _about_limit(is_limited: bool) -> str:
     return "; older images are left out" if is_limited else ""
+
+
+def _average_name(min_overlap: float) -> str:
+    """What average precision is called with this least overlap.
+
+    >>> _average_name(0.5), _average_name(0.755)
+    ('AP50', 'AP75.5')
+    """
+    return f"AP{100 * min_overlap:.4g}"
 
 
 def _worth(f1: float | None, precision: float | None, recall: float | None) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data_classes import Category
-from ..errors import InvalidRequestError, MissingExtraError
+from ..errors import MissingExtraError, SettingError
 from ..geometry.matching import precision_recall_f1
 from ..geometry.precision_recall import PrecisionRecall
 
@@ -189,15 +189,23 @@ def draw_counts(axes: Any, models: Sequence[ModelWorth], places: Sequence[int]) 
 
 
 def save(figure: Figure, file: Path) -> None:
-    """Write a picture as what the name of the file says; folders are made. `InvalidRequestError` for other names."""
-    if file.suffix.lower() not in SUFFIXES:
-        raise InvalidRequestError(f"{file}: the name of a picture must end in {', '.join(SUFFIXES)}")
+    """Write a picture as what the name of the file says; folders are made. `SettingError` if that fails."""
+    check_name(file)
     content = BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)  # a box is drawn in its place
         figure.savefig(content, format=file.suffix.lower()[1:])
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(content.getvalue())
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content.getvalue())
+    except OSError as error:
+        raise SettingError(f"the picture cannot be written: {error}") from error
+
+
+def check_name(file: Path) -> None:
+    """`SettingError` if this is no name for a picture."""
+    if file.suffix.lower() not in SUFFIXES:
+        raise SettingError(f"{file}: the name of a picture must end in {', '.join(SUFFIXES)}")
 
 
 def _places(models: Sequence[ModelWorth]) -> list[int]:

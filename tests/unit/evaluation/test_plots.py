@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from learning_loop_node.data_classes import Category
-from learning_loop_node.errors import InvalidRequestError
+from learning_loop_node.errors import SettingError
 from learning_loop_node.geometry.precision_recall import precision_recall
 
 pytest.importorskip("matplotlib", reason="needs matplotlib (extra [evaluation])")
@@ -101,9 +101,15 @@ def test_a_picture_is_what_its_name_says(tmp_path: Path, name: str, start: bytes
 
 
 def test_other_names_are_refused(tmp_path: Path):
-    with pytest.raises(InvalidRequestError, match=r"must end in \.png, \.svg, \.pdf"):
+    with pytest.raises(SettingError, match=r"must end in \.png, \.svg, \.pdf"):
         save(comparison_figure([model("1.0", worth("a"))]), tmp_path / "a.gif")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingError, match="cannot be written"):
+        save(comparison_figure([model("1.0", worth("a"))]), tmp_path / "file" / "a.png")
 
 
 @pytest.mark.parametrize(
