@@ -12,6 +12,7 @@ from functools import cache
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import Any
 
 import aiohttp
@@ -32,6 +33,7 @@ PROJECT = "demo"
 P = f"/{ORGANIZATION}/projects/{PROJECT}"
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 """Hashes of passwords that nobody wants to guess; usual ones take longer than many a test."""
+_MIGRATING = Lock()
 
 
 @dataclass
@@ -186,10 +188,14 @@ class InProcess(uvicorn.Server):
         return nullcontext()
 
 
-@cache
 def _new_database() -> bytes:
     """A database as the loop makes it; to make it anew for each test takes longer than many a test."""
+    with _MIGRATING:  # two loops may begin at once, and Alembic migrates one database at a time
+        return _migrated()
 
+
+@cache
+def _migrated() -> bytes:
     async def make(file: Path) -> None:
         database = Database(sqlite_url(file.parent))
         await database.open()
