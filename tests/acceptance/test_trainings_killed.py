@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 import socketio
 
+from learning_loop_node.runtime.race import first_of
 from tests.builders import jpeg
 from tests.child import Child, python_child
 from tests.loop import ORGANIZATION, PROJECT, P, files_form, running_loop
@@ -54,22 +55,28 @@ class SteadyTrainer:
     async def _connected(self, session: aiohttp.ClientSession) -> None:
         client = socketio.AsyncClient(reconnection=False, http_session=session)
         client.on("begin_training", self._begin)
+        lost = asyncio.Event()
+        client.on("disconnect", lambda *_: lost.set())
         headers = {"nodeType": "trainer", "organization": "", "project": ""}
         await client.connect(self._url, headers=headers, socketio_path=PATH, transports=["websocket"], wait_timeout=5)
         try:
-            while not self.offers:
-                await self._say(client, "idle")
-                await asyncio.sleep(0.02)
-            while self._left:
-                await self._do(self._left[0], client, session)
-                self._left.pop(0)
-            while not self.is_done:
-                await self._say(client, "idle")
-                await asyncio.sleep(0.05)
+            # Without the second it would wait until its time is up for an answer that cannot come any more.
+            await first_of(self._work(client, session), lost.wait())
         finally:
             with suppress(Exception):
                 async with asyncio.timeout(1):
                     await client.disconnect()
+
+    async def _work(self, client: socketio.AsyncClient, session: aiohttp.ClientSession) -> None:
+        while not self.offers:
+            await self._say(client, "idle")
+            await asyncio.sleep(0.02)
+        while self._left:
+            await self._do(self._left[0], client, session)
+            self._left.pop(0)
+        while not self.is_done:
+            await self._say(client, "idle")
+            await asyncio.sleep(0.05)
 
     def _begin(self, _organization: str, _project: str, details: dict[str, Any]) -> Mapping[str, Any]:
         self._on_step("offer")
@@ -106,7 +113,7 @@ class SteadyTrainer:
 MOMENTS = ("queued", "offer", "data_downloading", "running", "epoch 1", "upload a", "upload b", "idle")
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("kill_at", MOMENTS)
 async def test_a_training_survives(tmp_path: Path, kill_at: str):
     await prepare(tmp_path)
@@ -131,7 +138,7 @@ async def test_a_training_survives(tmp_path: Path, kill_at: str):
         await queue(url, headers, lambda: on_step("queued"))
         running = asyncio.create_task(trainer.run())
         try:
-            await until(lambda: running.done() or has_ended(url, headers), within_s=100)
+            await until(lambda: running.done() or has_ended(url, headers), within_s=200)
             if running.done():
                 await running  # it says what it did not expect
         finally:
@@ -196,13 +203,10 @@ async def alive(tmp_path: Path, port: int, kill: asyncio.Event) -> AsyncIterator
                 process.send(signal.SIGKILL)
                 await process.status(within_s=10)
 
-    keeping = asyncio.create_task(keep())
-    try:
+    async with asyncio.TaskGroup() as group:  # if it cannot be started again, there is nothing to wait for
+        keeping = group.create_task(keep())
         yield up.wait
-    finally:
         keeping.cancel()
-        with suppress(asyncio.CancelledError):
-            await keeping
 
 
 @asynccontextmanager
