@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -12,7 +13,7 @@ from learning_loop_node.client.evaluation import CategoryScore, Counts, Evaluate
 
 
 def evaluation(version: str, average: float | None) -> Evaluation:
-    score = {"tp": 2, "fp": 1, "fn": 0, "precision": 2 / 3, "recall": 1.0, "f1": 0.8}
+    score: dict[str, Any] = {"tp": 2, "fp": 1, "fn": 0, "precision": 2 / 3, "recall": 1.0, "f1": 0.8}
     return Evaluation(
         model_id=version,
         version=version,
