@@ -30,7 +30,7 @@ from tests.loop import ORGANIZATION, RunningLoop, running_loop
 from tests.peers import find_peer, need_peer
 from tests.polling import until
 
-pytestmark = pytest.mark.timeout(300)  # for all of them together, once
+pytestmark = pytest.mark.timeout(600)  # for all of them together, once
 
 PROGRAMS = Path(__file__).parent / "programs" / "trainers"
 OURS = "ours"
@@ -163,22 +163,32 @@ def test_our_trainer_shows_its_log(story: tuple[Part, Seen]):
 async def perform_all(folder: Path) -> dict[Part, Seen]:
     """All those whose release is installed, at once; what went wrong with one is noted with it."""
     seen = {part: Seen() for part in PARTS if part.release == OURS or find_peer(part.release)}
-    async with running_loop(folder / "steady") as loop:
-        await at_once(loop, folder / "steady", seen, live_through)
-    async with running_loop(folder / "shaky") as loop:
+    async with asyncio.TaskGroup() as group:  # most of their time, trainers wait
+        group.create_task(with_a_steady_loop(folder / "steady", seen))
+        group.create_task(with_a_shaky_loop(folder / "shaky", seen))
+    return seen
+
+
+async def with_a_steady_loop(folder: Path, seen: dict[Part, Seen]) -> None:
+    async with running_loop(folder) as loop:
+        await at_once(loop, folder, seen, live_through)
+
+
+async def with_a_shaky_loop(folder: Path, seen: dict[Part, Seen]) -> None:
+    """It ends while each of them trains, and comes back."""
+    async with running_loop(folder) as loop:
         port = int(loop.host.rpartition(":")[2])
-        running = {part: trainer(loop, part, folder / "shaky" / part.name) for part in seen}
+        running = {part: trainer(loop, part, folder / part.name) for part in seen}
         children = {part: await context.__aenter__() for part, context in running.items()}
         numbers = {part: await begin(loop, part, IN_THE_MIDDLE) for part in seen}
         for part, number in numbers.items():
             await noted(seen[part], children[part], until(is_running(loop, part, number), within_s=90))
-    async with running_loop(folder / "shaky", port=port) as loop:
+    async with running_loop(folder, port=port) as loop:
         for part, number in numbers.items():
             await noted(seen[part], children[part], is_back(loop, part, number, seen[part]))
         for part, context in running.items():
             children[part].send(signal.SIGTERM)
             await context.__aexit__(None, None, None)
-    return seen
 
 
 async def at_once(
