@@ -17,7 +17,7 @@ from tests.documents import DOCS, DOCUMENTS, ROOT
 from tests.ports import free_ports
 from tests.reader import LOOP_PORT, NEEDS, NODE_PORT, Reader
 
-pytestmark = [*NEEDS, pytest.mark.timeout(300)]
+pytestmark = [*NEEDS, pytest.mark.timeout(600)]
 
 MARK = "<!-- test: "
 BLOCK = re.compile(rf"^{MARK}(\w+) ?([\w.]*) -->\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
