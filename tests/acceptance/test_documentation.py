@@ -89,7 +89,8 @@ async def test_every_example_works_as_printed(reader: Reader):
     assert "not deployed: macro F1 0.000 on 10 images of the set test; it has found nothing" in outputs["rule"]
     assert "training 1 is finished; model 1.0 (usual_colors)" in outputs["own_training"]
     assert "the usual colours are" in outputs["own_training"]
-    assert re.search(r"macro F1 .* 1\.000 ", outputs["own_training"])
+    assert "macro F1 on 10 test images: 1.000\n" in outputs["own_training"]
+    assert re.search(r"│ macro F1\b.* 1\.000 ", outputs["own_training"])
     pressed, released = map(json.loads, outputs["circle"].splitlines())
     assert (pressed["svg"], pressed["annotations"]) == (CIRCLE.format(160, 120, 0), [])
     assert (released["svg"], len(released["annotations"])) == (CIRCLE.format(160, 120, 40), 1)
