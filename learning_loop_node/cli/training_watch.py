@@ -126,10 +126,10 @@ async def _watch(asked: Asked, loop: LoopClient, number: int) -> TrainingEntry:
         try:
             return await _until_ended(loop, number, view)
         except asyncio.CancelledError:  # Ctrl-C
-            view.say(
-                f"training {number} goes on; `{asked.command('trainings', 'watch', number)}` shows it again, "
-                f"`{asked.command('trainings', 'stop', number)}` ends it and keeps what there is"
-            )
+            watch = asked.command("trainings", "watch", number)
+            end = asked.command("trainings", "abort" if view.is_queued else "stop", number)
+            what = "takes it back" if view.is_queued else "ends it and keeps what there is"
+            view.say(f"training {number} goes on; `{watch}` shows it again, `{end}` {what}")
             raise
 
 
@@ -172,6 +172,10 @@ class _View:
     _errors: str = ""
     _is_away: bool = False
     _has_notice: bool = False
+
+    @property
+    def is_queued(self) -> bool:
+        return self._told_wait is not None
 
     def say(self, text: str, style: str | None = None) -> None:
         self.progress.console.print(text, style=style, soft_wrap=True)

@@ -488,6 +488,7 @@ async def test_ctrl_c_leaves_the_training_running(loop: RunningLoop):
             process.kill()
     assert process.returncode == ExitStatus.INTERRUPTED, told
     assert b"training 1 goes on" in told
+    assert b"`learning-loop trainings abort 1` takes it back" in told
     assert b"Traceback" not in told
     assert (await loop.json("GET", f"{P}/trainings/1"))["state"] == "queued"
 
