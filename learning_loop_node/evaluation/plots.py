@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 try:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 except ImportError as error:
     raise MissingExtraError(
         "pictures of evaluations are drawn with matplotlib: pip install 'learning-loop-node[evaluation]'"
@@ -184,7 +185,10 @@ def draw_counts(axes: Any, models: Sequence[ModelWorth], places: Sequence[int]) 
             axes.barh(rows, counts[:, part], 0.9 * height, left=starts, color=color, label=known)
             starts = starts + counts[:, part]
     axes.set_title("counts", fontsize=10)
-    axes.legend(loc="best", fontsize=8, framealpha=0.8)
+    longest = max(sum(model.categories[place].counts) for model in models for place in places)
+    axes.set_xlim(0, 1.4 * longest)  # the legend is beside the bars
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(loc="upper right", fontsize=8, framealpha=0.8)
     _tidy(axes)
 
 
