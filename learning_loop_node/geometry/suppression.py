@@ -11,6 +11,9 @@ from .boxes import Array, as_boxes
 
 Indices: TypeAlias = NDArray[np.intp]
 
+BLOCK = 48
+"""So many boxes are compared with all others at once; more would be compared in vain, fewer cost more rounds."""
+
 
 def suppress(
     boxes_xyxy: Array,
@@ -55,29 +58,49 @@ def suppress_per_class(
     return _suppress(boxes[order], order, classes[order], max_overlap, max_kept)
 
 
-def _suppress(boxes: Array, order: Indices, classes: Array | None, max_overlap: float, max_kept: int | None) -> Indices:
+def _suppress(
+    boxes: Array, order: Indices, classes: Array | None, max_overlap: float, max_kept: int | None
+) -> Indices:
     """What stays of boxes that are sorted, as the indices that `order` has for them.
 
-    One box after the other takes away those that wait behind it; only what still waits is computed with.
+    So many of the best boxes as fit into a block are compared with all that wait, at once; which of them stay is then
+    found one after the other. What they take away does not wait any more.
     """
     lefts, tops, rights, bottoms = np.ascontiguousarray(boxes.T)
     sizes = np.maximum(rights - lefts, 0) * np.maximum(bottoms - tops, 0)
-    kept: list[np.intp] = []
-    while len(order) and (max_kept is None or len(kept) < max_kept):
-        kept.append(order[0])
-        widths = np.minimum(rights[1:], rights[0]) - np.maximum(lefts[1:], lefts[0])
-        heights = np.minimum(bottoms[1:], bottoms[0]) - np.maximum(tops[1:], tops[0])
+    kept: list[Indices] = []
+    room = len(order) if max_kept is None else max_kept
+    while len(order) and room > 0:
+        best = slice(0, BLOCK)
+        widths = np.minimum(rights[best, None], rights) - np.maximum(lefts[best, None], lefts)
+        heights = np.minimum(bottoms[best, None], bottoms) - np.maximum(tops[best, None], tops)
         shared = np.maximum(widths, 0) * np.maximum(heights, 0)
         # Compared as a quotient, so that what overlaps by just the limit stays.
-        joint = sizes[1:] + sizes[0] - shared
-        goes = np.divide(shared, joint, out=np.zeros_like(shared), where=joint > 0) > max_overlap
+        joint = sizes[best, None] + sizes - shared
+        takes = np.divide(shared, joint, out=np.zeros_like(shared), where=joint > 0) > max_overlap
         if classes is not None:
-            goes &= classes[1:] == classes[0]
-        waits = np.flatnonzero(~goes) + 1
+            takes &= classes[best, None] == classes
+        stay = _in_turn(takes[:, best])[:room]
+        kept.append(order[stay])
+        room -= len(stay)
+        waits = ~takes[stay].any(axis=0)
+        waits[best] = False
         lefts, tops, rights, bottoms = lefts[waits], tops[waits], rights[waits], bottoms[waits]
         sizes, order = sizes[waits], order[waits]
         classes = None if classes is None else classes[waits]
-    return np.array(kept, dtype=np.intp)
+    return np.concatenate(kept) if kept else np.empty(0, dtype=np.intp)
+
+
+def _in_turn(takes: NDArray[np.bool_]) -> list[int]:
+    """Which stay, if each that stays takes away those behind it: `(N, N)`, row by row."""
+    masks = [int.from_bytes(row.tobytes(), "little") for row in np.packbits(takes, axis=1, bitorder="little")]
+    gone = 0
+    stay = []
+    for index, mask in enumerate(masks):
+        if not gone >> index & 1:
+            stay.append(index)
+            gone |= mask
+    return stay
 
 
 def _best_first(scores: Array, count: int) -> Indices:
