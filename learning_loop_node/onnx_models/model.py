@@ -145,6 +145,13 @@ class OnnxModel:
         """The same as detections: boxes in whole pixels, for categories of type point the centres of the boxes."""
         return [to_metadata(found, self.categories, self.version) for found in self.predict(images, conf_threshold)]
 
+    def feeds_of(self, images: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """What ONNX Runtime gets for these images, by the names of the inputs; at most `max_batch_size` of them."""
+        batch = self._preparation.form.buffer(self._inputs.batch or len(images))
+        for image, row in zip(images, batch, strict=False):
+            self._preparation.put(as_rgb(image), row)
+        return self._feeds(batch)
+
     def _predict_together(self, images: Sequence[NDArray[Any]], threshold: float) -> list[Predictions]:
         batch = self._room_for(len(images))
         places = [self._preparation.put(as_rgb(image), row) for image, row in zip(images, batch, strict=False)]
@@ -167,19 +174,22 @@ class OnnxModel:
         return self._buffer[:rows]
 
     def _run_session(self, batch: NDArray[Any], names: Sequence[str]) -> list[Array]:
-        feeds = {self._inputs.name: batch}
-        if self._inputs.sizes_name:
-            # As if the input were the image: boxes are then pixels of the input, however the image lies in it.
-            size = np.array(self.input_size, self._inputs.sizes_dtype)
-            feeds[self._inputs.sizes_name] = np.tile(size, (len(batch), 1))
         try:
-            outputs: list[Array] = self._session.run(list(names), feeds)
+            outputs: list[Array] = self._session.run(list(names), self._feeds(batch))
         except Exception as error:  # it has a dozen kinds, which share no other base
             raise DetectionFailedError(f"ONNX Runtime cannot run the model: {error}") from error
         for name, values in zip(names, outputs, strict=True):
             if values.shape[:1] != (len(batch),):
                 raise DetectionFailedError(f"the model gives {name} {values.shape} for {len(batch)} images")
         return outputs
+
+    def _feeds(self, batch: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        feeds = {self._inputs.name: batch}
+        if self._inputs.sizes_name:
+            # As if the input were the image: boxes are then pixels of the input, however the image lies in it.
+            size = np.array(self.input_size, self._inputs.sizes_dtype)
+            feeds[self._inputs.sizes_name] = np.tile(size, (len(batch), 1))
+        return feeds
 
     # --- when the model is opened
 
