@@ -16,6 +16,7 @@ PAGES = (
     "converter",
     "trainings",
     "trainer",
+    "training_models",
     "annotator",
     "people",
     "operations",

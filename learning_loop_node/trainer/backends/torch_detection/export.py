@@ -17,7 +17,7 @@ import onnx
 import torch
 from torch import nn
 
-from ....errors import CriticalError
+from ....errors import CriticalError, NodeError
 from ....onnx_models.session import CPU, open_session
 from ....runtime.files import replace_file
 from .checkpoints import Checkpoint
@@ -116,7 +116,8 @@ def _compare(model: nn.Module, file: Path, shape: torch.Size) -> None:
 def log_to_stdout() -> None:
     """For programs: what we say, and of libraries only what went wrong."""
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stdout)
-    logging.getLogger(__package__).setLevel(logging.INFO)
+    for name in ("__main__", __package__):
+        logging.getLogger(name).setLevel(logging.INFO)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
 
 
@@ -125,7 +126,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path)
     result = ResultFolder(parser.parse_args(arguments).folder)
     log_to_stdout()
-    export_onnx(Checkpoint.load(result.best), result.onnx)
+    try:
+        export_onnx(Checkpoint.load(result.best), result.onnx)
+    except NodeError as error:
+        raise SystemExit(f"the model cannot be exported: {error}") from error
 
 
 if __name__ == "__main__":

@@ -28,16 +28,16 @@ class Losses:
 def losses(logits: Tensor, boxes: Tensor, wanted: Assignment, labelled: Tensor) -> Losses:
     """`logits` `(N, A, C)`, `boxes` `(N, A, 4)` in xyxy; only the classes in `labelled` `(C,)` (bool) count.
 
-    Both parts are divided by the sum of the wanted scores, so that images with many things weigh more, not differently.
+    Each part is divided by what there is to find, so that images with many things weigh more, not differently. Boxes
+    are not weighed by how well they fit already, or small things would never be learnt: at first they fit worst.
     """
-    weight = wanted.scores.sum().clamp(min=1.0)
     entropy = functional.binary_cross_entropy_with_logits(
         logits[..., labelled], wanted.scores[..., labelled], reduction="sum"
     )
-    classes = entropy / weight
+    classes = entropy / wanted.scores.sum().clamp(min=1.0)
     used = wanted.is_used
     missing = 1 - complete_overlaps(boxes[used], wanted.boxes[used])
-    box_loss = (missing * wanted.scores[used].sum(dim=-1)).sum() / weight
+    box_loss = (missing * wanted.weights[used]).sum() / wanted.weights.sum().clamp(min=1.0)
     return Losses(total=CLASS_WEIGHT * classes + BOX_WEIGHT * box_loss, classes=classes, boxes=box_loss)
 
 

@@ -22,7 +22,7 @@ STRIDES = (8, 16, 32)
 FIRST_PROBABILITY = 0.01
 """What a new network thinks of everything, so that the many places with nothing do not drown the few with something."""
 
-FIRST_REACH = 2.0
+FIRST_REACH = 1.0
 """How far the sides of a new network's boxes are from their place, in strides."""
 
 OVERREACH = 0.5

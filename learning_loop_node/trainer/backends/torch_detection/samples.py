@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from ....errors import InvalidImageError
 from ....images import decode
 from ....onnx_models.letterbox import Placement, letterbox
+from .hyperparameters import STRIDE
 
 logger = logging.getLogger(__name__)
 
 Pixels: TypeAlias = NDArray[np.uint8]
 
-STRIDE = 32
 DEFAULT_RESOLUTION = 640
 POINT_SHARE = 12
 """The box of a point has this part of the input's longer side."""

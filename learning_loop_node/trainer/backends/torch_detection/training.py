@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from ....data_classes.codec import to_json
-from ....errors import CriticalError
+from ....errors import CriticalError, NodeError
 from ....evaluation.average_precision import average_precisions
 from ....evaluation.evaluate import Comparison
 from ....evaluation.labels import Found
@@ -87,20 +87,26 @@ class TrainingProgram:
         self._build()
 
     def run(self) -> None:
-        """Train to the end, or until no epoch has been better for long."""
-        first = self._resume()
-        for epoch in range(first, self.wanted.epochs + 1):
-            self._epoch(epoch)
-            best = self.metrics["best"]
-            if self.wanted.patience and best and epoch - best["epoch"] >= self.wanted.patience:
-                logger.info(
-                    "no epoch was better than epoch %d for %d epochs; this is enough",
-                    best["epoch"],
-                    self.wanted.patience,
-                )
-                break
+        """All that the node asks for."""
+        self.train_model()
         export_onnx(Checkpoint.load(self.result.best), self.result.onnx)
         self._tell_progress(1.0, force=True)
+
+    def train_model(self) -> None:
+        """Train to the end, or until no epoch has been better for long."""
+        for epoch in range(self._resume(), self.wanted.epochs + 1):
+            if self._is_enough(epoch - 1):
+                break
+            self._epoch(epoch)
+
+    def _is_enough(self, done_epoch: int) -> bool:
+        best = self.metrics["best"]
+        if not self.wanted.patience or best is None or done_epoch - best["epoch"] < self.wanted.patience:
+            return False
+        logger.info(
+            "no epoch was better than epoch %d for %d epochs; this is enough", best["epoch"], self.wanted.patience
+        )
+        return True
 
     # --- prepare
 
@@ -109,9 +115,9 @@ class TrainingProgram:
         train = [image for image in records if image.get("set") in ("train", None)]
         test = [image for image in records if image.get("set") == "test"]
         validation = [image for image in records if image.get("set") == "val"]
-        self.train = self._samples(train)
-        self.train_indices = usable(self.train)
-        if not self.train_indices:
+        self.images = self._samples(train)
+        self.image_indices = usable(self.images)
+        if not self.image_indices:
             raise CriticalError("none of the training images can be read")
         self.validation = self._samples(validation or test or train)
         self.test = self._samples(test) if validation and test else self.validation
@@ -121,13 +127,13 @@ class TrainingProgram:
                 "test" if test else "training",
             )
         counts = np.bincount(
-            np.concatenate([self.train[index].classes for index in self.train_indices]), minlength=len(self.categories)
+            np.concatenate([self.images[index].classes for index in self.image_indices]), minlength=len(self.categories)
         )
         self.unlabelled = np.flatnonzero(counts == 0).tolist()
         named = [f"{category.name} {count}" for category, count in zip(self.categories, counts, strict=True)]
         logger.info(
             "%d training images, %d for validation, %d for test, in %d×%d; annotations: %s",
-            len(self.train_indices),
+            len(self.image_indices),
             len(validation),
             len(test),
             self.size.width,
@@ -158,7 +164,7 @@ class TrainingProgram:
         self.optimizer = _optimizer(self.model, self.wanted)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self._precision() is torch.float16)
         self.batch_size = self._batch_size()
-        steps_per_epoch = -(-len(self.train_indices) // self.batch_size)
+        steps_per_epoch = -(-len(self.image_indices) // self.batch_size)
         self.step_count = steps_per_epoch * self.wanted.epochs
         self.average = Average(self.model, self.step_count)
         self.step = 0
@@ -172,7 +178,7 @@ class TrainingProgram:
             flip_lr=self.wanted.flip_lr,
             flip_ud=self.wanted.flip_ud,
             point_classes=frozenset(points),
-            point_side=self.train.point_side,
+            point_side=self.images.point_side,
         )
         logger.info(
             "%s with %.1f million parameters on %s, %d images in a batch, %d steps in each of %d epochs",
@@ -185,7 +191,7 @@ class TrainingProgram:
         )
 
     def _batch_size(self) -> int:
-        count = len(self.train_indices)
+        count = len(self.image_indices)
         if self.wanted.batch_size:
             return min(self.wanted.batch_size, count)
         if self.device.type == "cpu":
@@ -216,7 +222,7 @@ class TrainingProgram:
         augmentation = self.augmentation.without_mosaic() if is_calm else self.augmentation
         seed = [self.wanted.seed, epoch]
         total, count = torch.zeros((), device=self.device), 0
-        for batch in training_batches(self.train, self.train_indices, self.batch_size, augmentation, seed):
+        for batch in training_batches(self.images, self.image_indices, self.batch_size, augmentation, seed):
             total += self._train_step(batch)
             count += 1
             self._tell_progress(self.step / self.step_count)
@@ -352,7 +358,7 @@ class _Probe(ProbeStep):
         self._state = {name: value.clone() for name, value in program.model.state_dict().items()}
 
     def train_step(self, batch_size: int) -> str | None:
-        sample = self._program.train[self._program.train_indices[0]]
+        sample = self._program.images[self._program.image_indices[0]]
         batch = batch_of([sample] * batch_size)
         device = self._program.device
         self._program.model.train()
@@ -384,7 +390,7 @@ def _optimizer(model: nn.Module, wanted: Hyperparameters) -> torch.optim.Optimiz
     decaying = [value for value in model.parameters() if value.ndim > 1]
     others = [value for value in model.parameters() if value.ndim <= 1]
     groups = [{"params": decaying, "weight_decay": wanted.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=wanted.learning_rate)
+    return torch.optim.AdamW(groups, lr=wanted.learning_rate, fused=True)
 
 
 def _number(value: float) -> float:
@@ -403,7 +409,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args(arguments).folder
     log_to_stdout()
-    TrainingProgram(Plan.load(folder), folder).run()
+    try:
+        TrainingProgram(Plan.load(folder), folder).run()
+    except NodeError as error:
+        raise SystemExit(f"the training cannot go on: {error}") from error
 
 
 if __name__ == "__main__":
