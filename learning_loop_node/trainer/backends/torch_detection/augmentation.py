@@ -43,10 +43,10 @@ class Augmentation:
     point_classes: frozenset[int] = frozenset()
     point_side: int = 1
 
-    def apply(self, samples: Samples, index: int, others: Sequence[int], rng: np.random.Generator) -> Sample:
+    def apply(self, samples: Samples, index: int, rng: np.random.Generator) -> Sample:
         """The image at this index, changed as `rng` will have it; with three of the others, if it is a mosaic."""
         if self.mosaic and rng.random() < self.mosaic:
-            chosen = [index, *(int(other) for other in rng.choice(others, 3))]
+            chosen = [index, *(int(other) for other in rng.integers(len(samples), size=3))]
             sample = self._mosaic([samples[number] for number in chosen], rng)
         else:
             sample = self._moved(samples[index], rng)

@@ -30,10 +30,10 @@ class Batch:
 
 
 def training_batches(
-    samples: Samples, chosen: Sequence[int], batch_size: int, augmentation: Augmentation, seed: Sequence[int]
+    samples: Samples, batch_size: int, augmentation: Augmentation, seed: Sequence[int]
 ) -> Iterator[Batch]:
-    """All chosen images once, in an order and with changes that the seed decides; the last batch is filled up."""
-    order = np.random.default_rng(seed).permutation(chosen)
+    """All images once, in an order and with changes that the seed decides; the last batch is filled up."""
+    order = np.random.default_rng(seed).permutation(len(samples))
     step_count = -(-len(order) // batch_size)
     order = np.resize(order, step_count * batch_size)
     places = [range(start, start + batch_size) for start in range(0, len(order), batch_size)]
@@ -41,7 +41,7 @@ def training_batches(
     def make(part: range) -> Batch:
         return batch_of(
             [
-                augmentation.apply(samples, int(order[place]), chosen, np.random.default_rng([*seed, place + 1]))
+                augmentation.apply(samples, int(order[place]), np.random.default_rng([*seed, place + 1]))
                 for place in part
             ]
         )
@@ -49,9 +49,10 @@ def training_batches(
     return _ahead([partial(make, part) for part in places])
 
 
-def plain_batches(samples: Samples, chosen: Sequence[int], batch_size: int) -> Iterator[Batch]:
-    """All chosen images as they are, in their order."""
-    parts = [chosen[start : start + batch_size] for start in range(0, len(chosen), batch_size)]
+def plain_batches(samples: Samples, batch_size: int) -> Iterator[Batch]:
+    """All images as they are, in their order."""
+    count = len(samples)
+    parts = [range(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
     return _ahead([partial(_unchanged, samples, part) for part in parts])
 
 

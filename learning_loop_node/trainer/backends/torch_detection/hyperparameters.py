@@ -38,7 +38,7 @@ class Hyperparameters:
     zoom: float = 0.4
     shift: float = 0.15
     colour: float = 0.4
-    mosaic: float = 0.5
+    mosaic: float = 1.0
     cutout: float = 0.2
     compute_validation_set: bool = False
     mixed_precision: bool = True

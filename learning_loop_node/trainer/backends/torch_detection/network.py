@@ -121,7 +121,8 @@ class Head(nn.Module):
         for index, level in enumerate(levels):
             logits.append(self.classes[index](self.class_branches[index](level)).flatten(2))
             distances.append(self.boxes[index](self.box_branches[index](level)).flatten(2))
-        return torch.cat(logits, dim=2), functional.elu(torch.cat(distances, dim=2)) + 1 - OVERREACH
+        # The distances in full precision: with 16 bits of which 8 are digits, boxes would be off by pixels.
+        return torch.cat(logits, dim=2), functional.elu(torch.cat(distances, dim=2).float()) + (1 - OVERREACH)
 
 
 class Detector(nn.Module):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,9 +28,6 @@ POINT_SHARE = 12
 LEAST_SIDE = 2.0
 """Things that are smaller in the input, in pixels, are not learnt from."""
 
-CACHE_SHARE = 0.4
-"""The part of the memory that images may fill."""
-
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -56,18 +52,18 @@ class InputSize:
 
 @dataclass(slots=True, kw_only=True)
 class Samples:
-    """Images with their records as the loop gives them. Decoded ones are kept as long as they fit into the memory.
+    """Images with their records as the loop gives them. So many decoded ones are kept as fit into `cache_bytes`.
 
-    `classes` has the number of each category that is trained, by its id; `points` those that are points, whose boxes
-    have `point_side` pixels of the input.
+    `classes` has the number of each category that is trained, by its id. Boxes of points have `point_side` pixels of
+    the input.
     """
 
     records: Sequence[Mapping[str, Any]]
-    folder: Path
+    folder: Path | str
     size: InputSize
     classes: Mapping[str, int]
     point_side: int
-    cache_bytes: int = field(default_factory=lambda: _memory_for_images())
+    cache_bytes: int = 0
     _cache: dict[int, Sample] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -82,8 +78,23 @@ class Samples:
                 self._cache[index] = sample
         return sample
 
+    def leave_out_unreadable(self) -> None:
+        """Have only images that can be read; the others are named in the log. Fills the cache."""
+        readable: list[Mapping[str, Any]] = []
+        kept: dict[int, Sample] = {}
+        for index, record in enumerate(self.records):
+            try:
+                self[index]
+            except InvalidImageError as error:
+                logger.warning("an image is left out: %s", error)
+                continue
+            if index in self._cache:
+                kept[len(readable)] = self._cache[index]
+            readable.append(record)
+        self.records, self._cache = readable, kept
+
     def _load(self, record: Mapping[str, Any]) -> Sample:
-        file = self.folder / f"{record['id']}.jpg"
+        file = Path(self.folder) / f"{record['id']}.jpg"
         try:
             image = decode(file.read_bytes())
         except OSError as error:
@@ -131,22 +142,5 @@ def point_side(size: InputSize, given: int | None) -> int:
     return given or max(8, round(max(size.width, size.height) / POINT_SHARE))
 
 
-def usable(samples: Samples) -> list[int]:
-    """The images that can be read; the others are named in the log."""
-    found = []
-    for index in range(len(samples)):
-        try:
-            samples[index]
-        except InvalidImageError as error:
-            logger.warning("an image is left out: %s", error)
-        else:
-            found.append(index)
-    return found
-
-
 def _multiple(side: float) -> int:
     return max(STRIDE, -(-round(side) // STRIDE) * STRIDE)
-
-
-def _memory_for_images() -> int:
-    return int(CACHE_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES"))

@@ -17,7 +17,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -38,8 +37,9 @@ from .export import export_onnx, log_to_stdout
 from .family import DEFAULT_FAMILY, ModelFamily, Truth, family_named
 from .findings import found_in, truth_in
 from .hyperparameters import Hyperparameters, read_hyperparameters, unknown_ones
+from .image_sets import ImageSets
 from .plan import Plan, ResultFolder, trained
-from .samples import InputSize, Samples, input_size, point_side, usable
+from .samples import InputSize, Samples, input_size, point_side
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ LAST_RATE = 0.01
 CALM_END = 0.15
 """In this part of the epochs, the last one, there are no mosaics: the model gets used to what images look like."""
 
+NO_NUMBER = "the loss is no number any more; train with a lower learning_rate"
 LARGEST_GRADIENT = 10.0
 PROGRESS_INTERVAL_S = 1.0
 EVALUATION_BATCH = 16
@@ -75,6 +76,7 @@ class TrainingProgram:
         self.family: ModelFamily = family_named(DEFAULT_FAMILY)
         self.size: InputSize = input_size(plan.images, self.wanted.resolution)
         self.metrics: dict[str, Any] = {"epochs": [], "best": None}
+        self._state = load_state(self.result.last) if self.result.last.exists() else None
         self._told_at = 0.0
         if unknown := unknown_ones(plan.hyperparameters):
             logger.warning("these hyperparameters are not known and left out: %s", ", ".join(unknown))
@@ -83,7 +85,7 @@ class TrainingProgram:
         _make_repeatable(self.wanted.seed, self.device)
         if self.wanted.threads:
             torch.set_num_threads(self.wanted.threads)
-        self._read_images()
+        self.sets = ImageSets.of(plan, self.categories, self.size, point_side(self.size, self.wanted.point_size))
         self._build()
 
     def run(self) -> None:
@@ -110,61 +112,21 @@ class TrainingProgram:
 
     # --- prepare
 
-    def _read_images(self) -> None:
-        records = self.plan.images
-        train = [image for image in records if image.get("set") in ("train", None)]
-        test = [image for image in records if image.get("set") == "test"]
-        validation = [image for image in records if image.get("set") == "val"]
-        self.images = self._samples(train)
-        self.image_indices = usable(self.images)
-        if not self.image_indices:
-            raise CriticalError("none of the training images can be read")
-        self.validation = self._samples(validation or test or train)
-        self.test = self._samples(test) if validation and test else self.validation
-        if not validation:
-            logger.warning(
-                "there are no validation images; the best epoch is chosen by the %s images",
-                "test" if test else "training",
-            )
-        counts = np.bincount(
-            np.concatenate([self.images[index].classes for index in self.image_indices]), minlength=len(self.categories)
-        )
-        self.unlabelled = np.flatnonzero(counts == 0).tolist()
-        named = [f"{category.name} {count}" for category, count in zip(self.categories, counts, strict=True)]
-        logger.info(
-            "%d training images, %d for validation, %d for test, in %d×%d; annotations: %s",
-            len(self.image_indices),
-            len(validation),
-            len(test),
-            self.size.width,
-            self.size.height,
-            ", ".join(named),
-        )
-
-    def _samples(self, records: Sequence[dict[str, Any]]) -> Samples:
-        return Samples(
-            records=records,
-            folder=Path(self.plan.images_folder),
-            size=self.size,
-            classes={category.id: number for number, category in enumerate(self.categories)},
-            point_side=point_side(self.size, self.wanted.point_size),
-        )
-
     def _build(self) -> None:
         torch.manual_seed(self.wanted.seed)
-        self.model = self.family.build(self.plan.variant, len(self.categories), self.unlabelled)
+        self.model = self.family.build(self.plan.variant, len(self.categories), self.sets.unlabelled)
         if self.plan.base_model:
             base = Checkpoint.load(Path(self.plan.base_model))
             names = [category.name for category in self.categories]
-            begin_with(self.model, base, self.family, names, self.unlabelled)
+            begin_with(self.model, base, self.family, names, self.sets.unlabelled)
         self.model.to(self.device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.labelled = torch.ones(len(self.categories), dtype=torch.bool, device=self.device)
-        self.labelled[self.unlabelled] = False
+        self.labelled[self.sets.unlabelled] = False
         self.optimizer = _optimizer(self.model, self.wanted)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self._precision() is torch.float16)
         self.batch_size = self._batch_size()
-        steps_per_epoch = -(-len(self.image_indices) // self.batch_size)
+        steps_per_epoch = -(-len(self.sets.train) // self.batch_size)
         self.step_count = steps_per_epoch * self.wanted.epochs
         self.average = Average(self.model, self.step_count)
         self.step = 0
@@ -178,7 +140,7 @@ class TrainingProgram:
             flip_lr=self.wanted.flip_lr,
             flip_ud=self.wanted.flip_ud,
             point_classes=frozenset(points),
-            point_side=self.images.point_side,
+            point_side=self.sets.train.point_side,
         )
         logger.info(
             "%s with %.1f million parameters on %s, %d images in a batch, %d steps in each of %d epochs",
@@ -191,7 +153,9 @@ class TrainingProgram:
         )
 
     def _batch_size(self) -> int:
-        count = len(self.image_indices)
+        count = len(self.sets.train)
+        if self._state is not None:  # what fits may have changed, but not what was planned
+            return int(self._state["batch_size"])
         if self.wanted.batch_size:
             return min(self.wanted.batch_size, count)
         if self.device.type == "cpu":
@@ -202,9 +166,9 @@ class TrainingProgram:
 
     def _resume(self) -> int:
         """The first epoch to train."""
-        if not self.result.last.exists():
+        state = self._state
+        if state is None:
             return 1
-        state = load_state(self.result.last)
         self.model.load_state_dict(state["model"])
         self.average.load(state["average"], state["step"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -222,12 +186,14 @@ class TrainingProgram:
         augmentation = self.augmentation.without_mosaic() if is_calm else self.augmentation
         seed = [self.wanted.seed, epoch]
         total, count = torch.zeros((), device=self.device), 0
-        for batch in training_batches(self.images, self.image_indices, self.batch_size, augmentation, seed):
+        for batch in training_batches(self.sets.train, self.batch_size, augmentation, seed):
             total += self._train_step(batch)
             count += 1
             self._tell_progress(self.step / self.step_count)
+        if not math.isfinite(float(total)):
+            raise CriticalError(NO_NUMBER)
         trained_s = time.monotonic() - started
-        truths, found = self._look(self.average.model, self.validation)
+        truths, found = self._look(self.average.model, self.sets.validation)
         average = average_precisions(truths, found, len(self.categories))
         entry = {
             "epoch": epoch,
@@ -269,7 +235,7 @@ class TrainingProgram:
         with self._mixed_precision():
             loss = self.family.loss(self.model, images, truth, self.labelled).total
         if self.device.type == "cpu" and not math.isfinite(float(loss.detach())):
-            raise CriticalError("the loss is no number any more; train with a lower learning_rate")
+            raise CriticalError(NO_NUMBER)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.scaler.unscale_(self.optimizer)
@@ -281,21 +247,19 @@ class TrainingProgram:
     @torch.no_grad()
     def _look(self, model: nn.Module, samples: Samples) -> tuple[list[ImageTruth], list[Found]]:
         """What is in these images, and what the model finds."""
-        chosen = usable(samples)
         outputs: list[Any] = []
-        for batch in plain_batches(samples, chosen, EVALUATION_BATCH):
-            with self._mixed_precision():
-                outputs.extend(self.family.predict(model, images_of(batch, self.device)).float().cpu().numpy())
-        truths = [truth_in(samples[index], self.categories) for index in chosen]
-        return truths, [
-            found_in(samples[index], output, self.categories) for index, output in zip(chosen, outputs, strict=True)
-        ]
+        for batch in plain_batches(samples, EVALUATION_BATCH):
+            outputs.extend(self.family.predict(model, images_of(batch, self.device)).cpu().numpy())
+        known = [samples[index] for index in range(len(samples))]
+        truths = [truth_in(sample, self.categories) for sample in known]
+        found = [found_in(sample, output, self.categories) for sample, output in zip(known, outputs, strict=True)]
+        return truths, found
 
     def _keep(self, entry: dict[str, Any], comparison: Comparison) -> None:
         """Make this the best model, with its counts on the test images, without any on those for validation."""
         model, confidence = self.average.model, comparison.best_confidence()
-        if self.test is not self.validation:
-            comparison = Comparison(*self._look(model, self.test), len(self.categories))
+        if self.sets.test is not self.sets.validation:
+            comparison = Comparison(*self._look(model, self.sets.test), len(self.categories))
         counts = comparison.counts(confidence)
         by_id = {
             category.id: dict(zip(("tp", "fp", "fn"), row, strict=True))
@@ -305,7 +269,7 @@ class TrainingProgram:
             family=DEFAULT_FAMILY,
             variant=self.plan.variant,
             class_names=[category.name for category in self.categories],
-            unlabelled=self.unlabelled,
+            unlabelled=self.sets.unlabelled,
             size=self.size,
             epoch=entry["epoch"],
             confidence=confidence,
@@ -325,6 +289,7 @@ class TrainingProgram:
             {
                 "epoch": epoch,
                 "step": self.step,
+                "batch_size": self.batch_size,
                 "metrics": self.metrics,
                 "model": self.model.state_dict(),
                 "average": self.average.model.state_dict(),
@@ -358,7 +323,7 @@ class _Probe(ProbeStep):
         self._state = {name: value.clone() for name, value in program.model.state_dict().items()}
 
     def train_step(self, batch_size: int) -> str | None:
-        sample = self._program.images[self._program.image_indices[0]]
+        sample = self._program.sets.train[0]
         batch = batch_of([sample] * batch_size)
         device = self._program.device
         self._program.model.train()

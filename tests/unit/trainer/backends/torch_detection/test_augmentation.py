@@ -23,7 +23,7 @@ def samples(tmp_path: Path) -> Samples:
 
 
 def changed(samples: Samples, augmentation: Augmentation, seed: int) -> Sample:
-    return augmentation.apply(samples, seed % 4, range(4), np.random.default_rng(seed))
+    return augmentation.apply(samples, seed % 4, np.random.default_rng(seed))
 
 
 def red_pixels(sample: Sample) -> np.ndarray:

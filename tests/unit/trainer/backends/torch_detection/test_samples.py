@@ -16,7 +16,6 @@ from learning_loop_node.trainer.backends.torch_detection.samples import (
     Samples,
     input_size,
     point_side,
-    usable,
 )
 
 from .pictures import BLUE, DOT, RED
@@ -45,7 +44,9 @@ def box(x: float, y: float, width: float, height: float, category_id: str = "id-
 
 
 def test_no_images(tmp_path: Path):
-    assert usable(samples_of(tmp_path)) == []
+    samples = samples_of(tmp_path)
+    samples.leave_out_unreadable()
+    assert len(samples) == 0
 
 
 def test_an_image_without_annotations(tmp_path: Path):
@@ -92,14 +93,16 @@ def test_files_that_cannot_be_read_are_left_out(tmp_path: Path):
     samples = samples_of(tmp_path, ((64, 32), {}), ((64, 32), {}), ((64, 32), {}))
     (tmp_path / "0.jpg").unlink()
     (tmp_path / "1.jpg").write_bytes(b"no image")
-    assert usable(samples) == [2]
     with pytest.raises(InvalidImageError, match=r"0\.jpg cannot be read: No such file"):
         samples[0]
+    samples.leave_out_unreadable()
+    assert [record["id"] for record in samples.records] == ["2"]
+    assert samples[0].pixels.shape == (32, 64, 3)
 
 
 def test_images_are_kept_as_far_as_they_fit(tmp_path: Path):
     samples = samples_of(tmp_path, ((64, 32), {}), ((64, 32), {}), cache_bytes=64 * 32 * 3)
-    assert usable(samples) == [0, 1]
+    samples.leave_out_unreadable()
     assert samples[0] is samples[0]
     assert samples[1] is not samples[1]
 

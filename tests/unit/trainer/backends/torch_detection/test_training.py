@@ -38,7 +38,7 @@ def trained(folder: Path, plan: Plan) -> TrainingProgram:
 def test_learns_a_batch_by_heart(tmp_path: Path):
     categories = [RED, BLUE, DOT]
     program = TrainingProgram(plan_of(tmp_path / "images", drawn=categories, parts="train " * 4), tmp_path)
-    samples = [program.images[index] for index in range(4)]
+    samples = [program.sets.train[index] for index in range(4)]
     batch = batch_of(samples)
     images, truth = images_of(batch, CPU), truth_of(batch, CPU)
     program.model.train()
@@ -115,7 +115,7 @@ def test_ends_when_it_does_not_get_better(tmp_path: Path, caplog: pytest.LogCapt
 
 def test_a_category_without_labels_is_never_found(tmp_path: Path):
     program = trained(tmp_path, plan_of(tmp_path / "images", drawn=[RED], categories=[RED, BLUE]))
-    assert program.unlabelled == [1]
+    assert program.sets.unlabelled == [1]
     model = Checkpoint.load(program.result.best).build()
     with torch.no_grad():
         output = program.family.predict(model, torch.rand(2, 3, 64, 64))
@@ -229,6 +229,14 @@ def test_the_learning_rate_rises_and_falls():
     assert rates.index(max(rates)) < 60
     assert rates[-1] == pytest.approx(0.01, abs=0.001)
     assert _share_of_rate(0, 1) > 0
+
+
+def test_keeps_the_size_of_its_batches_when_it_goes_on(tmp_path: Path):
+    plan = plan_of(tmp_path / "images", batch_size=4)
+    program = TrainingProgram(plan, tmp_path)
+    program._epoch(1)
+    plan.hyperparameters["batch_size"] = 2
+    assert TrainingProgram(plan, tmp_path).batch_size == 4
 
 
 @pytest.mark.gpu
