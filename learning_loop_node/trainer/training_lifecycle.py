@@ -55,6 +55,8 @@ class TrainingLifecycle(ABC):
         self._active_training_io: ActiveTrainingIO | None = None
         self._is_over = asyncio.Event()
         self._is_over.set()
+        self._taking_on = asyncio.Lock()
+        self._is_to_end = False
 
     @abstractmethod
     def _check_training(self, training: Training) -> None:
@@ -120,6 +122,12 @@ class TrainingLifecycle(ABC):
 
     async def begin_training(self, organization: str, project: str, training_config: dict[str, Any]) -> None:
         """Accept a training and start it. `TrainingRefusedError` and `UnfitTrainingError` leave everything as it is."""
+        async with self._taking_on:
+            await self._begin(organization, project, training_config)
+
+    async def _begin(self, organization: str, project: str, training_config: dict[str, Any]) -> None:
+        if self._training is None:  # the loop hears that before the run of the training before has ended
+            await self._is_over.wait()
         if self._training is not None:
             number, context = self._training.training_number, self._training.context
             raise TrainingRefusedError(
@@ -171,16 +179,14 @@ class TrainingLifecycle(ABC):
         if self._is_over.is_set():  # it was loaded, but does not run
             await self._discard()
             return
-        if self.training_task is not None:
-            self.training_task.cancel()
+        self._end_task()
         if asyncio.current_task() is not self.training_task:
             await self._is_over.wait()
 
     async def on_shutdown(self) -> None:
         """End what runs; the training goes on when the process is started again."""
         self.shutdown_event.set()
-        if self.training_task is not None:
-            self.training_task.cancel()
+        self._end_task()
         await self._is_over.wait()
 
     # --- inside; programs call and override these, too
@@ -219,8 +225,15 @@ class TrainingLifecycle(ABC):
         """Load the training that was under way."""
         self._take_on(self.last_training_io.load())
 
+    def _end_task(self) -> None:
+        """Cancel what the training does, at once or as soon as it begins."""
+        self._is_to_end = True
+        if self.training_task is not None:
+            self.training_task.cancel()
+
     def _begin_training_task(self) -> None:
         self._is_over.clear()
+        self._is_to_end = False
         loose_tasks.start(self._run(), name="training run")
 
     async def _run(self) -> None:
@@ -230,17 +243,20 @@ class TrainingLifecycle(ABC):
         self.errors.reset_all()
         if notice := await io_bound(self.active_training_io.load_notice):
             self.errors.set(*notice)
-        self.training_task = loose_tasks.start(self._training_loop(), name="training")
+        task = self.training_task = loose_tasks.start(self._training_loop(), name="training")
+        if self._is_to_end:
+            task.cancel()
         try:
-            await asyncio.wait([self.training_task])
-            if self.training_task.cancelled() and not self.shutdown_event.is_set():
+            await asyncio.wait([task])
+            if task.cancelled() and not self.shutdown_event.is_set():
                 await self._discard()
-            elif not self.training_task.cancelled() and (error := self.training_task.exception()) is not None:
+            elif not task.cancelled() and (error := task.exception()) is not None:
                 asked_for = isinstance(error, NodeNeedsRestartError)
                 self.node.end_process(f"the training needs a new process: {error!r}", status=0 if asked_for else 1)
         finally:
-            self.training_task.cancel()
+            task.cancel()
             self.training_slot.release()
+            self._is_to_end = False
             self._is_over.set()
             self._tell_change()
 

@@ -71,9 +71,10 @@ class TrainingRun:
         return f"try {count + 1}" if most is None else f"try {count + 1} of {most}"
 
     async def run(self) -> None:
-        """Go through the steps, from where the training is, until there is no training any more."""
-        while self._logic._training is not None:
-            await step_at(self._logic._training.training_state).run(self._logic)
+        """Go through the steps of the present training, from where it is, until it is over."""
+        training = self._logic.training
+        while self._logic._training is training:
+            await step_at(training.training_state).run(self._logic)
             await self._logic.clock.sleep(SHOWN_S)
 
     async def perform(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from learning_loop_node.errors import (
     LoopUnreachableError,
     NotFoundError,
     StorageFullError,
+    TrainingRefusedError,
     UnfitTrainingError,
 )
 from learning_loop_node.trainer.steps import STEPS, step_at
@@ -28,11 +30,13 @@ from learning_loop_node.trainer.training_run import SHOWN_S, most_tries
 from learning_loop_node.trainer.training_store import LastTrainingIO
 from mock_nodes.mock_trainer.logic import MockTrainer
 from tests.clock import ManualClock
+from tests.polling import until
 from tests.trainers import make_trainer
 
 PREPARE = ("prepare", TrainerState.DataDownloading, TrainerState.DataDownloaded)
 TRAIN = ("run_training", TrainerState.TrainingRunning, TrainerState.TrainingFinished)
-CONFIG = {"categories": [], "hyperparameters": {}, "training_number": 1, "model_variant": "small"}
+PLACE = ("zauberzeug", "demo")
+CONFIG: dict[str, Any] = {"categories": [], "hyperparameters": {}, "training_number": 1, "model_variant": "small"}
 
 
 @pytest.fixture
@@ -242,3 +246,43 @@ def test_there_is_a_step_for_each_state_that_can_be_on_the_disk(state: TrainerSt
     places = {step.before} | ({step.during} if isinstance(step, Step) else set())
     beginnings = {TrainerState.Idle, TrainerState.Blocked, TrainerState.WaitingForSlot, TrainerState.Preparing}
     assert state in (beginnings if step is STEPS[0] and state not in places else places)
+
+
+async def test_a_training_that_begins_while_the_one_before_ends_has_a_run_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The loop offers the next one as soon as it hears that the trainer is idle, which is before the run has ended."""
+    logic = make_trainer(tmp_path).trainer_logic
+    logic.clock = ManualClock()
+    ran: list[tuple[int, object]] = []
+    second: list[asyncio.Task[None]] = []
+
+    class OnlyStep:
+        async def run(self, logic: TrainerLogicGeneric) -> None:
+            number = logic.training.training_number
+            ran.append((number, asyncio.current_task()))
+            logic.last_training_io.delete()
+            logic._forget_training()
+            if number == 1:
+                second.append(asyncio.create_task(logic.begin_training(*PLACE, CONFIG | {"training_number": 2})))
+                await asyncio.sleep(0.05)  # long enough to be taken on
+
+    monkeypatch.setattr("learning_loop_node.trainer.training_run.step_at", lambda _: OnlyStep())
+    await logic.begin_training(*PLACE, CONFIG)
+    await until(lambda: len(ran) > 1)
+    await second[0]
+    await logic._is_over.wait()
+    (first_number, first_task), (second_number, second_task) = ran
+    assert (first_number, second_number) == (1, 2)
+    assert first_task is not second_task
+    assert logic._training is None
+
+
+async def test_of_two_trainings_that_begin_at_once_one_is_refused(tmp_path: Path):
+    logic = make_trainer(tmp_path).trainer_logic
+    begun = await asyncio.gather(
+        *(logic.begin_training(*PLACE, CONFIG | {"training_number": number}) for number in (1, 2)),
+        return_exceptions=True,
+    )
+    assert [type(one) for one in begun] == [type(None), TrainingRefusedError]
+    await logic.abort()
