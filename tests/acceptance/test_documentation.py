@@ -86,6 +86,7 @@ async def test_every_example_works_as_printed(reader: Reader):
     assert (record["number"], record["state"], record["base_model"]["version"]) == (4, "queued", "1.0")
     assert [category["name"] for category in record["categories"]] == ["box 1"]
     assert "compared on 10 of 10 complete images of the set test" in outputs["compare"]
+    assert "drawn in models.png" in outputs["compare"]
     assert "not deployed: macro F1 0.000 on 10 images of the set test; it has found nothing" in outputs["rule"]
     assert "training 1 is finished; model 1.0 (usual_colors)" in outputs["own_training"]
     assert "the usual colours are" in outputs["own_training"]
