@@ -145,10 +145,14 @@ class OnnxSettings(Group):
     threads: int = Field(
         default=0,
         ge=0,
-        description="Processors that an ONNX model uses at a time; `0`: all but one, which is left for decoding.",
+        description="Processors that an ONNX model uses at a time; `0`: all but one, which decodes images, or two.",
     )
     max_batch_size: int = Field(
-        default=8, gt=0, le=256, description="Images that an ONNX model gets at once at most, where it takes several."
+        default=0,
+        ge=0,
+        le=256,
+        description="Images that an ONNX model gets at once at most, where it takes several; `0`: 8 on a GPU, 1 on the "
+        "CPU, where more at once are not faster.",
     )
     conf_threshold: float | None = Field(
         default=None,

@@ -142,7 +142,7 @@ def _opened(
             threads=settings.onnx.threads or None,
             conf_threshold=settings.onnx.conf_threshold,
             iou_threshold=settings.onnx.iou_threshold,
-            max_batch_size=settings.onnx.max_batch_size,
+            max_batch_size=settings.onnx.max_batch_size or None,
             parameters=OnnxParameters.from_json(parameters),
             resolution=resolution,
             version=OWN_VERSION,

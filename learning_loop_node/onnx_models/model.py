@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 CONF_THRESHOLD = 0.25
 IOU_THRESHOLD = 0.6
 MAX_BATCH_SIZE = 8
+"""On a GPU; on the CPU, more than one image at once take longer than one after the other."""
 
 BRIGHTEST = 255
 SCALE = 1 / BRIGHTEST
@@ -56,7 +57,7 @@ class OnnxModel:
         *,
         conf_threshold: float,
         iou_threshold: float,
-        max_batch_size: int,
+        max_batch_size: int | None,
     ) -> None:
         parameters = description.parameters
         self.files = [checked.path, *(checked.path.parent / name for name in checked.data_files)]
@@ -67,7 +68,7 @@ class OnnxModel:
         self._session = session
         self._inputs = ModelInputs.of(session.get_inputs(), checked.metadata, description.resolution)
         self.input_size = self._inputs.width, self._inputs.height
-        self.max_batch_size = self._inputs.batch or max_batch_size
+        self.max_batch_size = self._inputs.batch or max_batch_size or (1 if self.provider == CPU else MAX_BATCH_SIZE)
         self._reading = self._read_in_trial(parameters, checked)
         self.layout = self._reading.layout
         self.categories = [_typed(category, self.layout) for category in self.categories]
@@ -94,7 +95,7 @@ class OnnxModel:
         threads: int | None = None,
         conf_threshold: float | None = None,
         iou_threshold: float | None = None,
-        max_batch_size: int = MAX_BATCH_SIZE,
+        max_batch_size: int | None = None,
         parameters: OnnxParameters | None = None,
         resolution: int | None = None,
         version: str | None = None,
@@ -102,8 +103,8 @@ class OnnxModel:
         """Open a file, or the model in a folder, and try it out; `ModelRefusedError` says what is wrong with it.
 
         What is not given is taken from `model.json` beside the file, the names of categories else from the metadata in
-        it. Execution providers are tried in their order, the CPU in the end; without `threads`, one processor is left
-        to others. `version` is the name of the model in its detections.
+        it. Execution providers are tried in their order, the CPU in the end. Up to `max_batch_size` images are run at
+        once, where the model takes several. `version` is the name of the model in its detections.
         """
         file = model_file(Path(place))
         checked = check_file(file)

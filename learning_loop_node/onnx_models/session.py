@@ -38,8 +38,8 @@ SIZE_DTYPES = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(flo
 def open_session(file: Path, providers: Sequence[str] = (), threads: int | None = None) -> Any:
     """A session of ONNX Runtime for a file that has been checked; `ModelRefusedError` says why there is none.
 
-    The first of the `providers` that works is used, the CPU in the end. Without `threads`, one processor is left to
-    others.
+    The first of the `providers` that works is used, the CPU in the end. `threads` are as `default_threads` has them,
+    unless they are given.
     """
     wanted = _available(providers)
     options = onnxruntime.SessionOptions()
@@ -61,8 +61,9 @@ def open_session(file: Path, providers: Sequence[str] = (), threads: int | None 
 
 
 def default_threads() -> int:
-    """One for each processor that we may use, but one."""
-    return max(len(os.sched_getaffinity(0)) - 1, 1)
+    """One for each processor that we may use but one; both of two, between which decoding finds its time."""
+    count = len(os.sched_getaffinity(0))
+    return max(count - 1, min(count, 2))
 
 
 def _available(providers: Sequence[str]) -> list[str]:

@@ -46,7 +46,7 @@ class OnnxDetector(DetectorLogic):
             threads=settings.threads or None,
             conf_threshold=model_info.conf_threshold if settings.conf_threshold is None else settings.conf_threshold,
             iou_threshold=settings.iou_threshold,
-            max_batch_size=settings.max_batch_size,
+            max_batch_size=settings.max_batch_size or None,
         )
         self.max_batch_size = self.model.max_batch_size
 

@@ -197,7 +197,7 @@ def test_any_number_of_images_whatever_the_model_takes_at_once(batch: int | str,
 
 def test_a_model_that_only_says_that_it_takes_any_number(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     rows = np.hstack([[[32, 32, 20, 8]], [[0.9, 0, 0]]]).T[None]
-    model = opened(fixed({"output0": rows}, batch="N"), tmp_path)
+    model = opened(fixed({"output0": rows}, batch="N"), tmp_path, max_batch_size=8)
     assert model.max_batch_size == 1
     assert "one image at a time" in caplog.text
     assert [len(metadata) for metadata in model.run([picture(64, 64)] * 3)] == [1, 1, 1]
