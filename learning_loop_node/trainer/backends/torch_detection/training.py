@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from ....data_classes.codec import to_json
+from ....enums import CategoryType
 from ....errors import CriticalError, NodeError
 from ....evaluation.average_precision import average_precisions
 from ....evaluation.evaluate import Comparison
@@ -130,7 +131,7 @@ class TrainingProgram:
         self.step_count = steps_per_epoch * self.wanted.epochs
         self.average = Average(self.model, self.step_count)
         self.step = 0
-        points = {number for number, category in enumerate(self.categories) if category.type == "point"}
+        points = {number for number, category in enumerate(self.categories) if category.type == CategoryType.Point}
         self.augmentation = Augmentation(
             zoom=self.wanted.zoom,
             shift=self.wanted.shift,
@@ -247,17 +248,19 @@ class TrainingProgram:
     @torch.no_grad()
     def _look(self, model: nn.Module, samples: Samples) -> tuple[list[ImageTruth], list[Found]]:
         """What is in these images, and what the model finds."""
-        outputs: list[Any] = []
+        truths: list[ImageTruth] = []
+        found: list[Found] = []
         for batch in plain_batches(samples, EVALUATION_BATCH):
-            outputs.extend(self.family.predict(model, images_of(batch, self.device)).cpu().numpy())
-        known = [samples[index] for index in range(len(samples))]
-        truths = [truth_in(sample, self.categories) for sample in known]
-        found = [found_in(sample, output, self.categories) for sample, output in zip(known, outputs, strict=True)]
+            for output in self.family.predict(model, images_of(batch, self.device)).cpu().numpy():
+                sample = samples[len(truths)]
+                truths.append(truth_in(sample, self.categories))
+                found.append(found_in(sample, output, self.categories))
         return truths, found
 
     def _keep(self, entry: dict[str, Any], comparison: Comparison) -> None:
         """Make this the best model, with its counts on the test images, without any on those for validation."""
         model, confidence = self.average.model, comparison.best_confidence()
+        f1 = macro_f1(comparison.counts(confidence))
         if self.sets.test is not self.sets.validation:
             comparison = Comparison(*self._look(model, self.sets.test), len(self.categories))
         counts = comparison.counts(confidence)
@@ -278,7 +281,7 @@ class TrainingProgram:
         self.metrics["best"] = {
             **entry,
             "conf_threshold": confidence,
-            "f1": _number(macro_f1(counts)),
+            "f1": _number(f1),
             "counts": by_id,
             "size": asdict(self.size),
         }
@@ -321,10 +324,11 @@ class _Probe(ProbeStep):
     def __init__(self, program: TrainingProgram) -> None:
         self._program = program
         self._state = {name: value.clone() for name, value in program.model.state_dict().items()}
+        images = program.sets.train
+        self._sample = max((images[index] for index in range(len(images))), key=lambda sample: len(sample.boxes))
 
     def train_step(self, batch_size: int) -> str | None:
-        sample = self._program.sets.train[0]
-        batch = batch_of([sample] * batch_size)
+        batch = batch_of([self._sample] * batch_size)
         device = self._program.device
         self._program.model.train()
         self._program.optimize(images_of(batch, device), truth_of(batch, device))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from learning_loop_node.trainer.backends.torch_detection.samples import InputSiz
 from .pictures import DOT, RED, draw
 
 SIZE = InputSize(width=64, height=64)
-STRONG = {"zoom": 0.4, "shift": 0.2, "flip_lr": True, "flip_ud": True}
+STRONG: dict[str, Any] = {"zoom": 0.4, "shift": 0.2, "flip_lr": True, "flip_ud": True}
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def changed(samples: Samples, augmentation: Augmentation, seed: int) -> Sample:
 
 def red_pixels(sample: Sample) -> np.ndarray:
     red, green = sample.pixels[..., 0].astype(int), sample.pixels[..., 1].astype(int)
-    return red - green > 100
+    return np.asarray(red - green > 100)
 
 
 def test_without_changes_an_image_stays_as_it_is(samples: Samples):

@@ -12,6 +12,7 @@ import torch
 from learning_loop_node.data_classes import Category
 from learning_loop_node.errors import CriticalError
 from learning_loop_node.onnx_models.model import OnnxModel
+from learning_loop_node.onnx_models.session import open_session
 from learning_loop_node.trainer.backends.torch_detection import export
 from learning_loop_node.trainer.backends.torch_detection.checkpoints import Checkpoint
 from learning_loop_node.trainer.backends.torch_detection.family import AnchorFree
@@ -26,8 +27,8 @@ def checkpoint() -> Checkpoint:
     model = AnchorFree().build("nano", len(NAMES), [1])
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_()  # type: ignore[operator, union-attr]
-            module.running_var.uniform_(0.5, 2)  # type: ignore[operator, union-attr]
+            module.running_mean.normal_()  # type: ignore[union-attr]
+            module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr]
     return Checkpoint(
         family="anchor_free",
         variant="nano",
@@ -68,7 +69,7 @@ def test_normalisations_are_part_of_the_convolutions(file: Path):
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_the_same_numbers_as_in_pytorch(checkpoint: Checkpoint, file: Path, count: int):
-    session = export.open_session(file, threads=1)
+    session = open_session(file, threads=1)
     images = np.random.default_rng(count).random((count, 3, 64, 96), np.float32)
     [found] = session.run(None, {"images": images})
     with torch.no_grad():

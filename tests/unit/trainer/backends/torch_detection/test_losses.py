@@ -68,7 +68,7 @@ def test_nothing_there_is_no_division_by_zero():
 
 def test_classes_without_labels_get_no_gradient():
     logits = torch.zeros(1, 2, 2, requires_grad=True)
-    losses(logits, torch.tensor([[BOX, BOX]]), wanted(), torch.tensor([True, False])).total.backward()
+    losses(logits, torch.tensor([[BOX, BOX]]), wanted(), torch.tensor([True, False])).total.backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None
     assert logits.grad[..., 1].abs().sum() == 0
     assert logits.grad[..., 0].abs().sum() > 0
@@ -76,6 +76,6 @@ def test_classes_without_labels_get_no_gradient():
 
 def test_gradients_are_finite_also_for_boxes_without_area():
     boxes = torch.tensor([[[15.0, 20, 15, 20], BOX]], requires_grad=True)
-    losses(torch.zeros(1, 2, 2), boxes, wanted(), EVERY).total.backward()
+    losses(torch.zeros(1, 2, 2), boxes, wanted(), EVERY).total.backward()  # type: ignore[no-untyped-call]
     assert boxes.grad is not None
     assert boxes.grad.isfinite().all()

@@ -67,8 +67,8 @@ def test_folding_normalisations_changes_nothing():
     model = model_of()
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_()  # type: ignore[operator, union-attr]
-            module.running_var.uniform_(0.5, 2)  # type: ignore[operator, union-attr]
+            module.running_mean.normal_()  # type: ignore[union-attr]
+            module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr]
     before = copy.deepcopy(model.state_dict())
     simple = FAMILY.exportable(model)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in simple.modules())

@@ -59,7 +59,7 @@ def test_an_image_without_annotations(tmp_path: Path):
 def test_boxes_are_scaled_and_moved_with_the_image(tmp_path: Path):
     known = {"box_annotations": [box(0, 0, 100, 100), box(50, 50, 10, 20)]}
     sample = samples_of(tmp_path, ((100, 100), known))[0]
-    np.testing.assert_allclose(sample.boxes, [[16, 0, 48, 32], [32, 16, 35.2, 22.4]], atol=1e-4)
+    np.testing.assert_allclose(sample.boxes, [[16.0, 0, 48, 32], [32.0, 16, 35.2, 22.4]], atol=1e-4)
 
 
 def test_boxes_end_at_the_border_of_the_image(tmp_path: Path):
