@@ -12,6 +12,7 @@ from . import (
     bench_loop_listing,
     bench_loop_storing,
     bench_model,
+    bench_onnx,
     bench_outbox,
     bench_process,
     bench_relevance,
@@ -37,4 +38,5 @@ CASES: dict[str, Callable[[Bench], Awaitable[list[Figure]]]] = {
     "annotation": bench_annotation.measure,
     "loop_listing": bench_loop_listing.measure,
     "scenes": bench_scenes.measure,
+    "onnx": bench_onnx.measure,
 }
