@@ -60,8 +60,10 @@ NO_NUMBER = "the loss is no number any more; train with a lower learning_rate"
 LARGEST_GRADIENT = 10.0
 PROGRESS_INTERVAL_S = 1.0
 EVALUATION_BATCH = 16
-CPU_BATCH_SIZE = 8
-"""More would not be faster, and make fewer steps of the same time."""
+CPU_BATCH_SIZES = (4, 8)
+"""Of few images and of many. More would not be faster, and make fewer steps of the same time."""
+
+FEW_IMAGES = 800
 
 
 class TrainingProgram:
@@ -160,7 +162,7 @@ class TrainingProgram:
         if self.wanted.batch_size:
             return min(self.wanted.batch_size, count)
         if self.device.type == "cpu":
-            return min(CPU_BATCH_SIZE, count)
+            return min(CPU_BATCH_SIZES[count > FEW_IMAGES], count)
         return measure_batch_size(
             lambda: _Probe(self), max_batch_size=self.wanted.max_batch_size or 0, sample_count=count
         )

@@ -231,6 +231,14 @@ def test_the_learning_rate_rises_and_falls():
     assert _share_of_rate(0, 1) > 0
 
 
+@pytest.mark.parametrize(("given", "expected"), [({}, 4), ({"batch_size": 3}, 3), ({"batch_size": 64}, 6)])
+def test_size_of_batches_on_a_cpu(tmp_path: Path, given: dict[str, int], expected: int):
+    plan = plan_of(tmp_path / "images", parts="train " * 6 + "val")
+    del plan.hyperparameters["batch_size"]
+    plan.hyperparameters |= given
+    assert TrainingProgram(plan, tmp_path).batch_size == expected
+
+
 def test_keeps_the_size_of_its_batches_when_it_goes_on(tmp_path: Path):
     plan = plan_of(tmp_path / "images", batch_size=4)
     program = TrainingProgram(plan, tmp_path)
