@@ -67,14 +67,14 @@ FEW_IMAGES = 800
 
 
 class TrainingProgram:
-    """One training, in the order of its methods: prepare, epochs, export."""
+    """One training, in the order of its methods: prepare, epochs, export. On the GPU if there is one."""
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
+    def __init__(self, plan: Plan, folder: Path, device: torch.device | None = None) -> None:
         self.plan = plan
         self.result = ResultFolder(folder)
         self.result.path.mkdir(exist_ok=True)
         self.wanted: Hyperparameters = read_hyperparameters(plan.hyperparameters)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.categories = trained(plan.categories)
         self.family: ModelFamily = family_named(DEFAULT_FAMILY)
         self.size: InputSize = input_size(plan.images, self.wanted.resolution)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -28,16 +29,16 @@ from .pictures import BLUE, DOT, RED, plan_of
 CPU = torch.device("cpu")
 
 
-def trained(folder: Path, plan: Plan) -> TrainingProgram:
+def trained(folder: Path, plan: Plan, device: torch.device = CPU) -> TrainingProgram:
     folder.mkdir(exist_ok=True)
-    program = TrainingProgram(plan, folder)
+    program = TrainingProgram(plan, folder, device)
     program.train_model()
     return program
 
 
 def test_learns_a_batch_by_heart(tmp_path: Path):
     categories = [RED, BLUE, DOT]
-    program = TrainingProgram(plan_of(tmp_path / "images", drawn=categories, parts="train " * 4), tmp_path)
+    program = TrainingProgram(plan_of(tmp_path / "images", drawn=categories, parts="train " * 4), tmp_path, CPU)
     samples = [program.sets.train[index] for index in range(4)]
     batch = batch_of(samples)
     images, truth = images_of(batch, CPU), truth_of(batch, CPU)
@@ -79,7 +80,7 @@ def test_goes_on_where_it_was_interrupted(tmp_path: Path):
     plan = plan_of(tmp_path / "images", epochs=3)
     whole = trained(tmp_path / "whole", plan)
     (tmp_path / "parts").mkdir()
-    interrupted = TrainingProgram(plan, tmp_path / "parts")
+    interrupted = TrainingProgram(plan, tmp_path / "parts", CPU)
     interrupted._epoch(1)
     interrupted._epoch(2)
     resumed = trained(tmp_path / "parts", plan)
@@ -93,13 +94,14 @@ async def test_goes_on_after_it_was_killed(tmp_path: Path):
     plan_of(tmp_path / "images", epochs=400, parts="train " * 4 + "val").save(tmp_path)
     result = ResultFolder(tmp_path)
     command = [sys.executable, "-m", "learning_loop_node.trainer.backends.torch_detection.training", str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as program:  # noqa: ASYNC220
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as program:  # noqa: ASYNC220
         await until(lambda: result.metrics.exists() and len(figures(result)) > 2, within_s=200)
         program.send_signal(signal.SIGKILL)
     done = len(figures(result))
     plan = Plan.load(tmp_path)
     plan.hyperparameters["epochs"] = done + 3
-    TrainingProgram(plan, tmp_path).train_model()
+    TrainingProgram(plan, tmp_path, CPU).train_model()
     assert [entry["epoch"] for entry in figures(result)] == list(range(1, done + 4))
 
 
@@ -144,7 +146,7 @@ def test_goes_on_from_a_base_model_with_other_categories(tmp_path: Path):
     base = trained(tmp_path / "base", plan_of(tmp_path / "images", drawn=[RED, BLUE])).result.best
     plan = plan_of(tmp_path / "images", drawn=[DOT, BLUE], base_model=str(base))
     (tmp_path / "next").mkdir()
-    program = TrainingProgram(plan, tmp_path / "next")
+    program = TrainingProgram(plan, tmp_path / "next", CPU)
     old, new = Checkpoint.load(base).weights, program.model.state_dict()
     by_class = set(program.family.class_parameters(program.model))
     assert by_class
@@ -160,7 +162,7 @@ def test_goes_on_from_a_base_model_of_another_size(tmp_path: Path, caplog: pytes
     caplog.set_level("INFO")
     base = trained(tmp_path / "base", plan_of(tmp_path / "images")).result.best
     (tmp_path / "next").mkdir()
-    TrainingProgram(plan_of(tmp_path / "images", base_model=str(base), variant="small"), tmp_path / "next")
+    TrainingProgram(plan_of(tmp_path / "images", base_model=str(base), variant="small"), tmp_path / "next", CPU)
     assert "the base model gives" in caplog.text
 
 
@@ -200,11 +202,11 @@ def test_no_training_image_can_be_read(tmp_path: Path):
     plan = plan_of(tmp_path / "images", parts="train val")
     (tmp_path / "images" / "i-0.jpg").unlink()
     with pytest.raises(CriticalError, match="none of the training images can be read"):
-        TrainingProgram(plan, tmp_path)
+        TrainingProgram(plan, tmp_path, CPU)
 
 
 def test_a_loss_that_is_no_number_is_told(tmp_path: Path):
-    program = TrainingProgram(plan_of(tmp_path / "images"), tmp_path)
+    program = TrainingProgram(plan_of(tmp_path / "images"), tmp_path, CPU)
     with torch.no_grad():
         next(program.model.parameters()).fill_(float("nan"))
     with pytest.raises(CriticalError, match="lower learning_rate"):
@@ -215,7 +217,7 @@ def test_says_what_it_leaves_out(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     plan = plan_of(tmp_path / "images", epoch=3)
     plan.categories[1].type = "segmentation"
     try:
-        TrainingProgram(plan, tmp_path)
+        TrainingProgram(plan, tmp_path, CPU)
     finally:
         plan.categories[1].type = "box"
     assert "not known and left out: epoch (is epochs meant?)" in caplog.text
@@ -236,15 +238,15 @@ def test_size_of_batches_on_a_cpu(tmp_path: Path, given: dict[str, int], expecte
     plan = plan_of(tmp_path / "images", parts="train " * 6 + "val")
     del plan.hyperparameters["batch_size"]
     plan.hyperparameters |= given
-    assert TrainingProgram(plan, tmp_path).batch_size == expected
+    assert TrainingProgram(plan, tmp_path, CPU).batch_size == expected
 
 
 def test_keeps_the_size_of_its_batches_when_it_goes_on(tmp_path: Path):
     plan = plan_of(tmp_path / "images", batch_size=4)
-    program = TrainingProgram(plan, tmp_path)
+    program = TrainingProgram(plan, tmp_path, CPU)
     program._epoch(1)
     plan.hyperparameters["batch_size"] = 2
-    assert TrainingProgram(plan, tmp_path).batch_size == 4
+    assert TrainingProgram(plan, tmp_path, CPU).batch_size == 4
 
 
 @pytest.mark.gpu
@@ -252,8 +254,7 @@ def test_keeps_the_size_of_its_batches_when_it_goes_on(tmp_path: Path):
 def test_trains_on_a_gpu(tmp_path: Path):
     plan = plan_of(tmp_path / "images", epochs=30, parts="train " * 16 + "val " * 4)
     del plan.hyperparameters["batch_size"]
-    program = trained(tmp_path, plan)
-    assert program.device.type == "cuda"
+    program = trained(tmp_path, plan, torch.device("cuda"))
     assert program.metrics["epochs"][-1]["loss"] < program.metrics["epochs"][0]["loss"]
 
 
