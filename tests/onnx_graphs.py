@@ -190,6 +190,11 @@ class _Found:
         )
         return self._three(rows)
 
+    def rt_detr_end_to_end(self) -> str:
+        boxes = self._shares(self._centers())
+        rows = self._graph.add("Concat", boxes, self._column(self._scores), self._column(self._labels()), axis=2)
+        return self._three(rows)
+
     def nms(self) -> tuple[str, ...]:
         """The boxes that were found come first, so that only those count."""
         graph = self._graph

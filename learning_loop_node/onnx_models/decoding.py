@@ -88,6 +88,9 @@ class Decoder:
             case Layout.END_TO_END:
                 found = first[first[:, 4] > threshold]
                 return self._in_pixels(found[:, :4]), found[:, 4], self._class_numbers(found[:, 5])
+            case Layout.RT_DETR_END_TO_END:
+                found = first[first[:, 4] > threshold]
+                return self._corners(found[:, :4]), found[:, 4], self._class_numbers(found[:, 5])
             case Layout.NMS:
                 return self._counted(*outputs, threshold=threshold)
             case Layout.RT_DETR_SIZED:

@@ -16,6 +16,13 @@ STRIDES = (4, 8, 16, 32, 64, 128)
 """Of the grids that YOLO models lay over an image, in pixels; a model has several neighbouring ones."""
 
 ANCHORS_OF_YOLOV5 = 3
+WIDTH_OF_FOUND = 6
+FOUND = (Layout.END_TO_END, Layout.RT_DETR_END_TO_END)
+"""Those that give only what was found, each time with its category."""
+
+RT_DETR_HEAD = "RTDETRDecoder"
+"""What ultralytics calls it in the metadata."""
+
 TOLERANCE = 1e-3
 NORMALISED_LIMIT = 2.0
 """Boxes that all lie within so many pixels from the corner are not meant as pixels."""
@@ -189,6 +196,7 @@ _FITS: dict[Layout, Callable[[Trial], Names | None]] = {
     Layout.YOLOV5: _yolov5,
     Layout.END_TO_END: _end_to_end,
     Layout.RT_DETR: _rt_detr,
+    Layout.RT_DETR_END_TO_END: _end_to_end,
     Layout.NMS: _nms,
     Layout.RT_DETR_SIZED: _rt_detr_sized,
     Layout.DETR: _detr,
@@ -205,23 +213,42 @@ def _named(trial: Trial, names: set[str]) -> Output | None:
 
 
 def _by_evidence(trial: Trial, possible: Mapping[Layout, Names]) -> dict[Layout, Names]:
-    """Without the layouts that something speaks against: what the metadata say, and grids that do not fit the image."""
-    if Layout.END_TO_END in possible and _says_end_to_end(trial.metadata):
-        return {Layout.END_TO_END: possible[Layout.END_TO_END]}
+    """Without the layouts that something speaks against; with all of them, if something speaks against each."""
     single = _single(trial)
     if single is None:
         return dict(possible)
-    _, rows, columns = single
+    name, rows, columns = single
+    [values] = [output.values for output in trial.outputs if output.name == name]
     cells = _possible_cells(trial.width, trial.height)
-    has_grid = {
-        Layout.YOLOV8: columns in cells,
-        Layout.YOLOV5: rows % ANCHORS_OF_YOLOV5 == 0 and rows // ANCHORS_OF_YOLOV5 in cells,
-    }
-    return {layout: names for layout, names in possible.items() if has_grid.get(layout, True)} or dict(possible)
+    against: set[Layout] = set()
+    if columns not in cells:
+        against.add(Layout.YOLOV8)
+    if rows % ANCHORS_OF_YOLOV5 or rows // ANCHORS_OF_YOLOV5 not in cells:
+        against.add(Layout.YOLOV5)
+    if columns == WIDTH_OF_FOUND:
+        against |= _against_found(values, trial.metadata)
+    return {layout: names for layout, names in possible.items() if layout not in against} or dict(possible)
 
 
-def _says_end_to_end(metadata: Mapping[str, str]) -> bool:
-    return metadata.get("end2end") == "True" or "'nms': True" in metadata.get("args", "")
+def _against_found(values: Array, metadata: Mapping[str, str]) -> set[Layout]:
+    """What speaks against some of the layouts that have six numbers for each box, in metadata and values.
+
+    Of those that give only what was found, the last number is a whole one, that of the category.
+    """
+    others = {Layout.YOLOV5, Layout.YOLOV8, Layout.RT_DETR}
+    if metadata.get("head") == RT_DETR_HEAD and metadata.get("end2end") != "True":
+        return {Layout.END_TO_END, Layout.YOLOV5, Layout.YOLOV8}
+    if metadata.get("end2end") == "True" or "'nms': True" in metadata.get("args", ""):
+        return {Layout.RT_DETR_END_TO_END, *others}
+    boxes, numbers = values[..., :4], values[..., 5]
+    if (numbers != np.rint(numbers)).any():
+        return set(FOUND)
+    against = others if numbers.any() else set()
+    if not boxes.any() or np.abs(boxes).max() > NORMALISED_LIMIT:
+        against |= {Layout.RT_DETR_END_TO_END}
+    elif (boxes[..., 2:] < boxes[..., :2]).any():
+        against |= {Layout.END_TO_END}  # centre and size, as corners these boxes would be turned inside out
+    return against
 
 
 def _possible_cells(width: int, height: int) -> set[int]:
@@ -239,7 +266,7 @@ def _checked(trial: Trial, layout: Layout, names: Names, values: Sequence[Array]
     activation, background = _scores_of(trial, layout, names, values)
     normalised = parameters.normalised
     if normalised is None:
-        normalised = layout in (Layout.RT_DETR, Layout.DETR)
+        normalised = layout in (Layout.RT_DETR, Layout.RT_DETR_END_TO_END, Layout.DETR)
     reading = Reading(layout=layout, outputs=names, activation=activation, background=background, normalised=normalised)
     boxes, scores = _boxes_and_scores(reading, values)
     if boxes.size:
@@ -257,6 +284,10 @@ def _checked(trial: Trial, layout: Layout, names: Names, values: Sequence[Array]
                 f"boxes of layout {layout} should be pixels, but none reaches further than {largest:.2f}; if they are "
                 'shares of the input, set "onnx": {"normalised": true} in model.json'
             )
+    if layout in FOUND and not _are_shares(scores):
+        raise ModelRefusedError(
+            f"the outputs {_told(trial)} have scores up to {scores.max():.3g}, so they are not {layout}"
+        )
     if activation is Activation.NONE and not _are_shares(scores):
         raise ModelRefusedError(
             f"the scores of layout {layout} should be from 0 to 1, but are from {scores.min():.3g} to "
@@ -275,6 +306,10 @@ def _boxes_and_scores(reading: Reading, values: Sequence[Array]) -> tuple[Array,
             return values[0][..., :4], values[0][..., 4:]
         case Layout.DETR:
             return values[0], values[1]
+        case Layout.END_TO_END | Layout.RT_DETR_END_TO_END:
+            rows = values[0].reshape(-1, WIDTH_OF_FOUND)
+            rows = rows[rows[:, :4].any(axis=1)]  # the others are room for what was not found
+            return rows[:, :4], rows[:, 4]
         case Layout.CLASSIFIER:
             return nothing, values[0]
         case _:
@@ -288,7 +323,7 @@ def _scores_of(trial: Trial, layout: Layout, names: Names, values: Sequence[Arra
     if given.background not in (None, Background.NONE):
         raise ModelRefusedError(f"onnx.background is {given.background}, which layout {layout} does not have")
     if given.activation is not None:
-        if layout in (Layout.END_TO_END, Layout.NMS, Layout.RT_DETR_SIZED) and given.activation is not Activation.NONE:
+        if layout in (*FOUND, Layout.NMS, Layout.RT_DETR_SIZED) and given.activation is not Activation.NONE:
             raise ModelRefusedError(f"onnx.activation is {given.activation}, which layout {layout} does not have")
         return given.activation, Background.NONE
     if layout is Layout.CLASSIFIER:

@@ -33,6 +33,8 @@ class Layout(StrEnum):
     """Number of boxes `(N, 1)`, boxes x1, y1, x2, y2 `(N, K, 4)`, scores and categories `(N, K)`."""
     RT_DETR = "rt_detr"
     """One output `(N, Q, 4 + C)`: cx, cy, width, height, normalised, scores of categories."""
+    RT_DETR_END_TO_END = "rt_detr_end_to_end"
+    """One output `(N, K, 6)`: cx, cy, width, height, normalised, score, category."""
     RT_DETR_SIZED = "rt_detr_sized"
     """A second input with the size of the image; categories `(N, Q)`, boxes x1, y1, x2, y2 `(N, Q, 4)`, scores."""
     DETR = "detr"
