@@ -10,8 +10,14 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from .finding import Verdict, error, ok
 
 PACKAGE = "learning-loop-node"
-EXTRAS: Mapping[str, str] = {"loop": "sqlalchemy", "demo": "opencv-python-headless"}
-"""Each extra, and a distribution that comes with it."""
+EXTRAS: Mapping[str, str] = {
+    "loop": "sqlalchemy",
+    "demo": "scikit-image",
+    "onnx": "onnxruntime",
+    "evaluation": "faster-coco-eval",
+    "torch": "torch",
+}
+"""Extras, and of each a distribution that shows whether it is there."""
 
 
 async def check_installed() -> Verdict:

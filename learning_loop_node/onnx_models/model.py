@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..data_classes import Category, ImageMetadata
 from ..enums import CategoryType
-from ..errors import DetectionFailedError, ModelRefusedError, NodeError
+from ..errors import DetectionFailedError, InvalidImageError, ModelRefusedError, NodeError
 from ..geometry.boxes import Array
 from .decoding import Decoder, require_finite
 from .description import Description, describe, model_file
@@ -139,7 +140,7 @@ class OnnxModel:
         threshold = self.conf_threshold if conf_threshold is None else conf_threshold
         result: list[Predictions] = []
         for begin in range(0, len(images), self.max_batch_size):
-            result += self._predict_together(images[begin : begin + self.max_batch_size], threshold)
+            result += self._predict_together(images, begin, threshold)
         return result
 
     def run(self, images: Sequence[NDArray[Any]], conf_threshold: float | None = None) -> list[ImageMetadata]:
@@ -153,19 +154,23 @@ class OnnxModel:
             self._preparation.put(as_rgb(image), row)
         return self._feeds(batch)
 
-    def _predict_together(self, images: Sequence[NDArray[Any]], threshold: float) -> list[Predictions]:
-        batch = self._room_for(len(images))
-        places = [self._preparation.put(as_rgb(image), row) for image, row in zip(images, batch, strict=False)]
+    def _predict_together(self, images: Sequence[NDArray[Any]], begin: int, threshold: float) -> Iterator[Predictions]:
+        """What is in as many of the images as the model takes at once."""
+        numbers = range(begin, min(begin + self.max_batch_size, len(images)))
+        batch = self._room_for(len(numbers))
+        places = []
+        for number, row in zip(numbers, batch, strict=False):
+            with _naming(number, len(images)):
+                places.append(self._preparation.put(as_rgb(images[number]), row))
         outputs = self._run_session(batch, self._reading.outputs)
-        result = []
-        for index, (image, place) in enumerate(zip(images, places, strict=True)):
-            raw = self._decoder.decode([values[index] for values in outputs], threshold)
-            height, width = image.shape[:2]
+        for number, place in zip(numbers, places, strict=True):
+            with _naming(number, len(images)):
+                raw = self._decoder.decode([values[number - begin] for values in outputs], threshold)
+            height, width = images[number].shape[:2]
             if self.layout is Layout.CLASSIFIER:
-                result.append(Predictions.of_whole_image(raw, width, height))
+                yield Predictions.of_whole_image(raw, width, height)
             else:
-                result.append(Predictions.of(raw, place, width, height))
-        return result
+                yield Predictions.of(raw, place, width, height)
 
     def _room_for(self, count: int) -> NDArray[Any]:
         """Memory for so many images, or for as many as the model always takes."""
@@ -273,6 +278,17 @@ class OnnxModel:
             mean=parameters.mean or (IMAGENET_MEAN if is_imagenet else (0.0, 0.0, 0.0)),
             std=parameters.std or (IMAGENET_STD if is_imagenet else (1.0, 1.0, 1.0)),
         )
+
+
+@contextmanager
+def _naming(number: int, count: int) -> Iterator[None]:
+    """Say in errors which of several images it was."""
+    try:
+        yield
+    except (DetectionFailedError, InvalidImageError) as error:
+        if count == 1:
+            raise
+        raise type(error)(f"image {number + 1} of {count}: {error}") from error
 
 
 def _is_usually_normalised(reading: Reading) -> bool:

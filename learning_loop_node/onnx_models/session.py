@@ -25,7 +25,8 @@ onnxruntime.disable_telemetry_events()
 logger = logging.getLogger(__name__)
 
 CPU = "CPUExecutionProvider"
-USUAL_PROVIDERS = ("CUDAExecutionProvider", CPU)
+CUDA = "CUDAExecutionProvider"
+USUAL_PROVIDERS = (CUDA, CPU)
 """What is used, where it is there, unless somebody says otherwise."""
 
 ERRORS_ONLY = 3
@@ -42,6 +43,8 @@ def open_session(file: Path, providers: Sequence[str] = (), threads: int | None 
     unless they are given.
     """
     wanted = _available(providers)
+    if CUDA in wanted:
+        onnxruntime.preload_dlls()  # those of CUDA may have come with packages of Python, where nothing else looks
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or default_threads()
     options.inter_op_num_threads = 1

@@ -376,6 +376,13 @@ def test_shapes_that_may_mean_several_things(
         opened(content, tmp_path, names)
 
 
+def test_older_yolov5_gives_its_grids_as_well(tmp_path: Path):
+    outputs = {"350": np.zeros((1, 3, 8, 8, 8)), "output": rows(252, *PIXELS_ONLY, 1, 0.9, 0, 0)}
+    model = opened(fixed(outputs), tmp_path)
+    assert model.layout is Layout.YOLOV5
+    assert found(model.run([picture(64, 64)])[0]) == {"red": (0, 0, 45, 40)}
+
+
 def test_a_layout_that_is_set_counts(tmp_path: Path):
     values = np.zeros((1, 3, 6))
     values[0, 0] = [0.5, 0.5, 0.25, 0.5, 0, 0.9]
@@ -531,8 +538,12 @@ def test_an_image_that_makes_nan_is_an_error_and_the_next_one_is_fine(tmp_path: 
     red = np.zeros((96, 128, 3), np.uint8)
     red[..., 0] = 255
     fine = picture(64, 48, red=RED)
-    with pytest.raises(DetectionFailedError, match="NaN or infinite"):
+    with pytest.raises(DetectionFailedError, match=r"^image 2 of 2: .* NaN or infinite"):
         model.run([fine, red])
+    with pytest.raises(DetectionFailedError, match=r"^[0-9]+ of the .* NaN or infinite"):
+        model.run([red])
+    with pytest.raises(InvalidImageError, match=r"^image 3 of 3: "):
+        model.run([fine, fine, np.zeros((1, 1), np.float64)])
     assert found(model.run([fine])[0]) == {"red": RED}
 
 
