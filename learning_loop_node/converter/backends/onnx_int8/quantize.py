@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ....errors import ConversionRefusedError, MissingExtraError
+from ....onnx_models import session  # noqa: F401 - before ONNX Runtime itself, whose notes about its use it switches off
 
 try:
     import onnx
