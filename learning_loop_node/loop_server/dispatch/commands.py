@@ -11,6 +11,9 @@ from .works import COMMAND_S, Work, Works
 GONE_S = 60.0
 """So long a trainer that is to abort may be away; then the training is aborted, and the trainer told on its return."""
 
+TRAINED = tuple(TrainerState)[tuple(TrainerState).index(TrainerState.TrainingFinished) :]
+"""States of a trainer that has come to the end of training, so that there is nothing to stop any more."""
+
 
 class Commands:
     """Notes that a training is to end, and tells its trainer until that says that it has."""
@@ -19,7 +22,10 @@ class Commands:
         self._works = works
 
     async def stop(self, project: ProjectRow, number: int) -> None:
-        """Let a training end with the model that it has. `RefusedError` if it has not begun, or has ended."""
+        """Let a training end with the model that it has; before its trainer trains, as soon as it does.
+
+        `RefusedError` if it has not begun, has trained already, or has ended.
+        """
         async with self._works.database.writing() as session:
             row = await trainings.numbered(session, project.id, number)
             state = TrainingState(row.state)
@@ -29,6 +35,11 @@ class Commands:
                 raise RefusedError(f"training {number} is {state} already")
             if state is TrainingState.Aborting:
                 raise RefusedError(f"training {number} is being aborted, so that its model is dropped")
+            if state is not TrainingState.Stopping and row.trainer_state in TRAINED:
+                raise RefusedError(
+                    f"training {number} has trained already, so that it is too late to stop it: its trainer says "
+                    f"{row.trainer_state}, and ends by itself; `learning-loop trainings abort {number}` ends it now"
+                )
             row.state = TrainingState.Stopping
         self._asked(row.id, TrainingState.Stopping)
         self._works.tell(project, number)

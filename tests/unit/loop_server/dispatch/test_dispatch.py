@@ -237,6 +237,31 @@ async def test_who_is_to_stop_and_is_away_goes_on(place: Place):
     await until(lambda: place.wires.count("stop_training", "anew") == 1)
 
 
+@pytest.mark.parametrize("state", ["training_finished", "train_model_uploading", "detecting", "ready_for_cleanup"])
+async def test_what_has_trained_already_cannot_be_stopped(place: Place, state: str):
+    node = place.connect()
+    await place.started(node)
+    await place.say(node, state, errors={"detecting": "no room"})
+    with pytest.raises(RefusedError, match=f"too late to stop it: its trainer says {state}.*trainings abort 1` ends"):
+        await place.dispatch.commands.stop(place.project, 1)
+    assert (await place.row()).state == TrainingState.Running
+
+
+async def test_a_stop_is_kept_until_the_trainer_trains_and_may_be_asked_for_again_afterwards(place: Place):
+    node = place.connect()
+    await place.started(node)
+    await place.say(node, "data_downloading")
+    await place.dispatch.commands.stop(place.project, 1)
+    await place.dispatch.look()
+    assert place.wires.count("stop_training") == 0
+    await place.say(node, "running")
+    await place.dispatch.look()
+    await until(lambda: place.wires.count("stop_training") == 1)
+    await place.say(node, "detecting")
+    await place.dispatch.commands.stop(place.project, 1)
+    assert (await place.row()).state == TrainingState.Stopping
+
+
 @pytest.mark.parametrize(("action", "event"), [("stop", "stop_training"), ("abort", "abort_training")])
 async def test_what_was_sent_over_a_connection_that_ended_is_sent_again_at_once(place: Place, action: str, event: str):
     node = place.connect()
