@@ -60,10 +60,15 @@ async def model_named(session: AsyncSession, project_id: str, name: str) -> Mode
     )
     model = await session.scalar(query)
     if model is None:
-        known = ", ".join(row.version for row in (await models_of(session, project_id))[-TOLD:])
+        known = [row.version for row in await models_of(session, project_id)]
+        more = f"; and {len(known) - TOLD} older ones" if len(known) > TOLD else ""
         raise NotFoundError(
             f"there is no model {name} in this project; "
-            + (f"there are: {known}" if known else "learning-loop train, or models push, makes the first")
+            + (
+                f"there are: {', '.join(known[-TOLD:])}{more}"
+                if known
+                else "learning-loop train, or models push, makes the first"
+            )
         )
     return model
 
