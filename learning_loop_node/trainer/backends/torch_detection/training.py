@@ -28,6 +28,7 @@ from ....evaluation.evaluate import Comparison
 from ....evaluation.labels import Found
 from ....evaluation.labels import Truth as ImageTruth
 from ....geometry.matching import macro_f1
+from ....onnx_models.session import default_threads
 from ....runtime.files import replace_file
 from ...cuda import ProbeStep, measure_batch_size
 from .augmentation import Augmentation
@@ -86,8 +87,8 @@ class TrainingProgram:
         if others := [category.name for category in plan.categories if category not in self.categories]:
             logger.warning("these categories are neither boxes nor points and left out: %s", ", ".join(others))
         _make_repeatable(self.wanted.seed, self.device)
-        if self.wanted.threads:
-            torch.set_num_threads(self.wanted.threads)
+        # With a thread on each core, all of them wait whenever something else runs on one.
+        torch.set_num_threads(self.wanted.threads or default_threads())
         self.sets = ImageSets.of(plan, self.categories, self.size, point_side(self.size, self.wanted.point_size))
         self._build()
 
