@@ -20,7 +20,7 @@ TRIES = 3
 class NewTraining:
     """A training to ask for. It is given to the next idle trainer that fits, and waits until there is one.
 
-    `trainer` (an id) or `architecture` say which one that is; without both, one that offers the variant. With
+    `trainer` (an id) or `architecture` say which one that is; one that names its variants has to offer this one. With
     `base_model` (a version or an id) it goes on from that model. Without `category_ids` it is about all categories. The
     key lets the loop recognise a repetition.
     """

@@ -372,7 +372,7 @@ async def test_uploads_for_what_is_no_training_are_refused(loop: RunningLoop):
         pytest.param({}, "idle", {"trainer": "other"}, False, id="wrong trainer"),
         pytest.param({}, "idle", {"trainer": "trainer 1", "architecture": "other"}, False, id="both, one wrong"),
         pytest.param({}, "idle", {"model_variant": "huge"}, False, id="unknown variant"),
-        pytest.param({}, "idle", {"model_variant": "huge", "trainer": "trainer 1"}, True, id="variant of one's own"),
+        pytest.param({}, "idle", {"model_variant": "huge", "trainer": "trainer 1"}, False, id="variant it lacks"),
         pytest.param({"pretrained_models": []}, "idle", {"model_variant": "huge"}, True, id="no variants"),
     ],
 )

@@ -156,5 +156,5 @@ def _details_of(row: TrainingRow, node: ConnectedNode) -> dict[str, Any]:
 
 
 def _preference(row: TrainingRow) -> Callable[[ConnectedNode], bool]:
-    """Those that know the variant come first."""
+    """Those that name the variant come before those that name none."""
     return lambda node: row.model_variant not in variants_of(node)

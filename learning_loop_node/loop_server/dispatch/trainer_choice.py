@@ -82,9 +82,8 @@ def obstacle(candidate: Candidate, training: TrainingRow, project: ProjectRow) -
     if training.architecture not in (None, architecture):
         told = f"has the architecture {architecture!r}" if architecture else "names no architecture"
         return Obstacle(Lack.ARCHITECTURE, f"{name} {told}, not {training.architecture!r}")
-    variants = variants_of(node)
-    is_told_which = training.wanted_trainer is not None or training.architecture is not None
-    if not is_told_which and variants and training.model_variant not in variants:
+    variants = variants_of(node)  # one of 0.3.2 names none, as others that take what they are given
+    if variants and training.model_variant not in variants:
         offered = ", ".join(variants)
         return Obstacle(Lack.VARIANT, f"{name} does not offer the variant {training.model_variant!r}, but {offered}")
     return _lack_of_time(candidate)
@@ -105,22 +104,25 @@ def why_waiting(candidates: Sequence[Candidate], training: TrainingRow, project:
     found = [(candidate, obstacle(candidate, training, project)) for candidate in trusted]
     for candidate, present in found:
         if present is None:
-            return f"trainer {candidate.name} is idle and is asked in its turn"
+            return f"trainer {candidate.name} is idle, and is asked next"
     for_now = [present.text for _, present in found if present is not None and present.lack is Lack.TIME]
     if for_now:
         return _enumerated(for_now)
     modern = [candidate for candidate, present in found if present is not None and present.lack is not Lack.LEGACY]
     if not modern:
         return found[0][1].text if found[0][1] is not None else ""
-    if training.architecture is not None:
+    near = [candidate for candidate, present in found if present is not None and present.lack is Lack.VARIANT]
+    if training.architecture is not None and not near:
         return (
             f"no trainer that is connected has the architecture {training.architecture!r}; there are: "
             + _enumerated(
                 [f"{one.name} ({one.node.status.get('architecture') or 'without one'})" for one in modern], ", "
             )
         )
-    return f"no trainer that is connected offers the variant {training.model_variant!r}; there are: " + _enumerated(
-        [f"{one.name} ({', '.join(variants_of(one.node))})" for one in modern], ", "
+    of_it = f" of the architecture {training.architecture!r}" if training.architecture is not None else ""
+    return (
+        f"no trainer{of_it} that is connected offers the variant {training.model_variant!r}; there are: "
+        + _enumerated([f"{one.name} ({', '.join(variants_of(one.node))})" for one in near], ", ")
     )
 
 
@@ -153,7 +155,7 @@ def _why_not_with(
     asked = next((one for one in trusted if one.node.id == wanted), None)
     if asked is not None:
         present = obstacle(asked, training, project)
-        return present.text if present is not None else f"trainer {asked.name} is idle and is asked in its turn"
+        return present.text if present is not None else f"trainer {asked.name} is idle, and is asked next"
     if any(one.node.id == wanted for one in candidates):
         return f"the login of trainer {wanted} may not manage this project"
     others = f"; there are: {_enumerated([f'{one.name} ({one.node.id})' for one in trusted], ', ')}" if trusted else ""

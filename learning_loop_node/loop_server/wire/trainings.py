@@ -63,7 +63,7 @@ Hyperparameters = Annotated[Properties, AfterValidator(_fit)]
 class NewTraining(Asked):
     """A training to queue. It is given to the next idle trainer that fits.
 
-    `trainer` (an id) or `architecture` say which one that is; without both, one that offers the variant. With
+    `trainer` (an id) or `architecture` say which one that is; one that names its variants has to offer this one. With
     `base_model` (a version or an id) it goes on from that model, without it begins anew. Without `category_ids` it is
     about all categories of the project. The same `idempotency_key` makes no second training.
     """

@@ -320,12 +320,26 @@ async def test_a_trainer_without_the_right_is_offered_nothing(place: Place):
 
 async def test_a_trainer_that_knows_the_variant_comes_first(place: Place):
     row = await place.queue(model_variant="large", architecture="mocked")
-    for id_, variant in (("a", "small"), ("b", "large"), ("c", "large")):
+    for id_, variants in (("a", []), ("b", ["large"]), ("c", ["large"])):
         node = place.connect(id_)
-        node.status = {"state": "idle", "architecture": "mocked", "pretrained_models": [{"name": variant}]}
+        offered = [{"name": variant} for variant in variants]
+        node.status = {"state": "idle", "architecture": "mocked", "pretrained_models": offered}
     await place.dispatch.look()
     await place.becomes(TrainingState.Running, row.number)
     assert (await place.row()).trainer_id == "b"
+
+
+@pytest.mark.parametrize("wanted", [{}, {"wanted_trainer": "a"}, {"architecture": "mocked"}], ids=str)
+async def test_a_variant_that_no_trainer_offers_waits_also_for_a_certain_trainer(place: Place, wanted: dict[str, str]):
+    row = await place.queue(model_variant="gray", **wanted)
+    node = place.connect()
+    await place.say(node, "idle", pretrained_models=[{"name": "grey"}])
+    await place.dispatch.look()
+    assert place.wires.sent == []
+    assert "the variant 'gray'" in place.dispatch.offers.waiting_for(row, place.project)
+    await place.say(node, "idle", pretrained_models=[{"name": "grey"}, {"name": "gray"}])
+    await place.dispatch.look()
+    await place.becomes(TrainingState.Running)
 
 
 async def test_what_is_to_happen_with_a_model_happens_before_the_training_is_finished(place: Place):

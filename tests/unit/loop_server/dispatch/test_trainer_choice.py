@@ -65,6 +65,18 @@ LOGIN = "no connected trainer's login may manage this project"
             id="architecture",
         ),
         pytest.param(
+            [trainer(variants=("small",)), trainer("b", architecture="yolo", variants=("x",))],
+            {"architecture": "mocked"},
+            "no trainer of the architecture 'mocked' that is connected offers the variant 'x'; there are: a (small)",
+            id="variant of an architecture",
+        ),
+        pytest.param(
+            [trainer(variants=("small",)), trainer("b", variants=("x",))],
+            {"wanted_trainer": "id a"},
+            "trainer a does not offer the variant 'x', but small",
+            id="variant of the trainer that is wanted",
+        ),
+        pytest.param(
             [trainer(), trainer("b")],
             {"wanted_trainer": "id c"},
             "trainer id c, which it is for, is not connected; there are: a (id a), b (id b)",
@@ -122,7 +134,7 @@ LOGIN = "no connected trainer's login may manage this project"
         pytest.param(
             [trainer(state="blocked"), trainer("b", variants=("x",))],
             {},
-            "trainer b is idle and is asked in its turn",
+            "trainer b is idle, and is asked next",
             id="one is free",
         ),
     ],
@@ -136,8 +148,8 @@ def test_why_a_training_waits(candidates: list[Candidate], wanted: dict[str, Any
     [
         pytest.param(trainer(), {}, id="it does not say which variants"),
         pytest.param(trainer(variants=("x", "y")), {}, id="variant"),
-        pytest.param(trainer(variants=("y",)), {"architecture": "mocked"}, id="architecture"),
-        pytest.param(trainer(variants=("y",)), {"wanted_trainer": "id a"}, id="it is the one that is wanted"),
+        pytest.param(trainer(variants=("x",)), {"architecture": "mocked"}, id="architecture"),
+        pytest.param(trainer(), {"wanted_trainer": "id a"}, id="the one that is wanted does not say which variants"),
         pytest.param(trainer(kind=OLD), {"wanted_trainer": "id a", "base_model_id": "m"}, id="old, with all it needs"),
         pytest.param(trainer(pause_s=-3), {}, id="its pause is over"),
     ],
