@@ -20,7 +20,13 @@ from learning_loop_node.client.annotation_tools import ToolOnImage
 from learning_loop_node.client.http import LoopHttp
 from learning_loop_node.client.loop import LoopClient
 from learning_loop_node.data_classes import Context, SegmentationAnnotation, Shape, ToolOutput, UserInput
-from learning_loop_node.errors import ForbiddenError, NotFoundError, ToolFailedError, UnavailableError
+from learning_loop_node.errors import (
+    ForbiddenError,
+    InvalidRequestError,
+    NotFoundError,
+    ToolFailedError,
+    UnavailableError,
+)
 from learning_loop_node.loop_server.storage.tables import AnnotationRow
 from learning_loop_node.settings import AnnotatorSettings, LoopSettings, NodeSettings, Settings
 from tests.builders import jpeg
@@ -304,6 +310,7 @@ async def scripted_tool(loop: RunningLoop, session: aiohttp.ClientSession | None
         pytest.param({"epsilon": -1}, 422, "epsilon", id="epsilon"),
         pytest.param({"event_type": None}, 422, "event_type", id="no event"),
         pytest.param({"page": "a b"}, 422, "page", id="page"),
+        pytest.param({"shift": True}, 422, "the field 'shift' is not known here", id="unknown field"),
         pytest.param({"image": "missing"}, 404, "there is no image missing", id="image"),
         pytest.param({"tool": "scissors"}, 503, r"scissors is not connected; .*old \(old\)", id="tool"),
     ],
@@ -407,6 +414,21 @@ async def test_a_page_that_leaves_is_forgotten(loop: RunningLoop, tmp_path: Path
             await page.call("user_input", place | click)
         await until(lambda: len(node.tool.left) == 2)
         assert node.tool.left[0] == node.tool.left[1]
+
+
+async def test_which_page_logs_out_may_stand_in_query_or_body(loop: RunningLoop, tmp_path: Path):
+    async with drawing(loop, tmp_path) as (node, tool):
+        [image_id] = await loop.image_ids()
+        path = f"{P}/images/{image_id}/annotation_tools/{node.uuid}/logout"
+        other = ToolOnImage(tool.place, node.uuid, image_id, page="b")
+        await tool.input("left_mouse_down", 1, 1, category="leaf")
+        for body, query in (({"page": "b"}, ""), (None, "?page=b"), ({}, "?page=b")):
+            await other.input("left_mouse_down", 2, 2, category="leaf")
+            assert len(node.histories) == 2
+            await tool.place.http.json("POST", path + query, json=body)
+            assert len(node.histories) == 1, (body, query)
+        with pytest.raises(InvalidRequestError, match="the field 'pagee' is not known here; did you mean 'page'"):
+            await tool.place.http.json("POST", path, json={"pagee": "b"})
 
 
 async def test_a_person_who_logs_out_is_forgotten(loop: RunningLoop, tmp_path: Path):

@@ -28,6 +28,7 @@ from ..wire.annotation_tools import (
     ToolAnswer,
     ToolInput,
     ToolInputAt,
+    ToolLogout,
     ToolRecord,
 )
 from ..wire.ground import ShortText
@@ -113,10 +114,11 @@ class AnnotationToolOperations:
         image_id: str,
         tool_id: NodeId,
         request: Request,
-        page: PublicId | None = Query(default=None, description="As in the inputs."),
+        given: ToolLogout | None = None,
+        page: PublicId | None = Query(default=None, description="As in the inputs; may stand in the body instead."),
     ) -> LoggedOut:
         """Tell a tool that one has done with it. It is told, too, when the session ends."""
-        frontend_id = self._person(request, page).frontend_id
+        frontend_id = self._person(request, (given.page if given is not None else None) or page).frontend_id
         tool = self._tool(organization, project, tool_id)
         return LoggedOut(success=await self._inputs.log_out(frontend_id, tool))
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .ground import Number, ShortText, Wire
+from .ground import Asked, Number, ShortText, Wire
 from .images import Corner, Outline, PublicId
 from .nodes import NodeId
 
 
-class ToolInput(Wire):
+class ToolInput(Asked):
     """Something that a person did with mouse or keys over an image.
 
     `event_type` is `left_mouse_down`, `right_mouse_down`, `mouse_move`, `left_mouse_up`, `right_mouse_up`, `key_down`
@@ -36,6 +36,12 @@ class ToolInputAt(ToolInput):
     project: ShortText
     image_id: ShortText
     tool_id: NodeId
+
+
+class ToolLogout(Asked):
+    """Which page has done with a tool, as in its inputs."""
+
+    page: PublicId | None = None
 
 
 class ToolAnswer(Wire):
