@@ -66,8 +66,11 @@ class Command:
         """The status with which the program ended, the negative signal number if one ended it, None while it runs."""
         return self._process.returncode if self._process else None
 
-    async def start(self) -> None:
-        """Start the program, for the first time or again. `FileNotFoundError` or `PermissionError` if it cannot be."""
+    async def start(self, descriptors: Sequence[int] = ()) -> None:
+        """Start the program, for the first time or again. `FileNotFoundError` or `PermissionError` if it cannot be.
+
+        Of our files, it has those with these descriptors open, too.
+        """
         if self.is_running:
             raise RuntimeError(f"{self.name} is already running")
         with await io_bound(self.log_file.open, "ab") as log:
@@ -79,6 +82,7 @@ class Command:
                 env=self._environment,
                 cwd=self._folder,
                 start_new_session=True,
+                pass_fds=tuple(descriptors),
             )
 
     async def wait(self) -> int:

@@ -13,6 +13,7 @@ from ..errors import ChildFailedError, ProgramMissingError
 from ..runtime.command import GRACE_S, Command, environment_with
 from ..runtime.process_group import ProcessGroup, note_leader, noted_group
 from ..runtime.threads import io_bound
+from .training_slot import SLOT_OF_TRAINING
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +25,8 @@ class Executor:
     """One training program at a time, in the folder `base_path`, with everything that it starts itself.
 
     What it prints is added to the log in that folder. Stopping asks all its processes to end and kills those that do
-    not. A program that outlives us, because we were killed, is found again and ended before another one starts.
+    not. A program that outlives us, because we were killed, keeps the training slot, is found again and ended before
+    another one starts.
     """
 
     def __init__(self, base_path: str, log_name: str = "last_training.log") -> None:
@@ -59,7 +61,8 @@ class Executor:
         )
         self._began_at_bytes = await io_bound(_size_bytes, Path(self.log_file_path))
         try:
-            await command.start()
+            with SLOT_OF_TRAINING.get().shared() as descriptors:
+                await command.start(descriptors)
         except FileNotFoundError as error:
             raise ProgramMissingError(_why_missing(arguments[0], Path(self.path))) from error
         except PermissionError as error:

@@ -22,7 +22,7 @@ from .hook_errors import text_of
 from .hyperparameters import check_hyperparameters
 from .io_helpers import EnvironmentVars
 from .old_trainings import delete_old_trainings, put_old_trainings_away
-from .training_slot import TrainingSlot, training_slot_from_env
+from .training_slot import SLOT_OF_TRAINING, TrainingSlot, training_slot_from_env
 from .training_store import ActiveTrainingIO, LastTrainingIO
 
 if TYPE_CHECKING:
@@ -262,6 +262,7 @@ class TrainingLifecycle(ABC):
 
     async def _training_loop(self) -> None:
         training = self.training
+        SLOT_OF_TRAINING.set(self.training_slot)  # in this task, and in those that it starts
         await self._end_left_over()
         self._tell_change()
         if training.training_state != TrainerState.ReadyForCleanup:

@@ -8,7 +8,9 @@ import os
 import socket
 import weakref
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from ..errors import SettingError, TrainingSlotTakenError
@@ -31,6 +33,11 @@ class TrainingSlot(ABC):
     """
 
     clock: Clock = SystemClock()
+
+    @contextmanager
+    def shared(self) -> Iterator[Sequence[int]]:
+        """The descriptors with which a program that is started meanwhile keeps the slot when we are killed."""
+        yield ()
 
     def claim(self, training: str) -> None:
         """Take the slot, or keep it; raises `TrainingSlotTakenError`. `training` tells others what it is used for."""
@@ -101,20 +108,35 @@ class AlwaysFreeSlot(TrainingSlot):
         return None
 
 
+SLOT_OF_TRAINING: ContextVar[TrainingSlot] = ContextVar("slot_of_training", default=AlwaysFreeSlot())  # noqa: B039
+"""The slot with which the present task trains; the programs that it starts keep it, should they outlive us."""
+
+
 class FileTrainingSlot(TrainingSlot):
     """A lock on a file that all trainers of the machine see; the system drops it when its holder ends, however.
 
-    The text in the file says who has it, for people; only the lock counts. The file stays, and is never replaced.
+    A training program has the locked file open, too, so that the lock stays while it outlives a holder that was killed;
+    no other child has. `release` frees the slot for all of them. The text in the file says who has it, for people; only
+    the lock counts. The file stays, and is never replaced.
     """
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
         self._descriptor: int | None = None
         self._heeds_forks = False
+        self._is_shared = False
 
     @property
     def held(self) -> bool:
         return self._descriptor is not None
+
+    @contextmanager
+    def shared(self) -> Iterator[Sequence[int]]:
+        self._is_shared = True  # uvloop starts programs with a fork that we hear of
+        try:
+            yield () if self._descriptor is None else (self._descriptor,)
+        finally:
+            self._is_shared = False
 
     def release(self) -> None:
         descriptor, self._descriptor = self._descriptor, None
@@ -179,14 +201,14 @@ class FileTrainingSlot(TrainingSlot):
             return False
 
     def _heed_forks(self) -> None:
-        """Let children that are forked have no part in the lock: they would hold it after our end."""
+        """Let forks of ours have no part in the lock: they would hold it after our end."""
         if self._heeds_forks:
             return
         self._heeds_forks = True
         slot = weakref.ref(self)
 
         def forget() -> None:
-            if (held := slot()) is not None:
+            if (held := slot()) is not None and not held._is_shared:
                 held._forget()
 
         os.register_at_fork(after_in_child=forget)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from learning_loop_node.settings import environment_for_child
+from learning_loop_node.trainer.training_slot import FileTrainingSlot
 from tests.child import CHECKOUT, Child, python_child
 from tests.foreign_loop import PASSWORD, USERNAME
 from tests.polling import until
@@ -141,16 +142,44 @@ async def test_asked_to_end_it_leaves_nothing_running_and_goes_on_later(tmp_path
         assert len(loop.detections) == len(loop.images)
 
 
+async def test_the_program_of_a_killed_trainer_keeps_the_gpu_until_the_trainer_is_back(tmp_path: Path):
+    """The program hangs, and does not end when asked; the trainer kills it before it waits for the slot itself."""
+    slot = FileTrainingSlot(tmp_path / "slot")
+    async with training_loop() as loop:
+        async with trainer(tmp_path, loop, TRAINING_SLOT_LOCK=str(tmp_path / "slot")) as child:
+            parameters = {"epochs": 2, "seconds": 0.05, "fail": "hang", "fail_at": 2, "fail_times": 1}
+            await loop.begin(hyperparameters=parameters)
+            await until(lambda: any("hanging" in log.read_text() for log in tmp_path.rglob("last_training.log")))
+            programs = program_ids(tmp_path)
+            child.send(signal.SIGKILL)
+            await child.status(within_s=5)
+        try:
+            assert [is_running(program) for program in programs] == [True]
+            assert slot.taken_by_sibling
+            async with trainer(tmp_path, loop, TRAINING_SLOT_LOCK=str(tmp_path / "slot")):
+                await until(lambda: "1/mocked_2" in loop.uploads, within_s=60)
+                await loop.until_idle()
+                assert not any(is_running(program) for program in programs)
+                await until(lambda: not slot.taken_by_sibling)
+        finally:
+            for program in filter(is_running, programs):
+                os.kill(program, signal.SIGKILL)
+
+
 @asynccontextmanager
-async def trainer(folder: Path, loop: TrainingLoop) -> AsyncIterator[Child]:
+async def trainer(folder: Path, loop: TrainingLoop, **variables: str) -> AsyncIterator[Child]:
     """The mock trainer as a process, in this data folder."""
-    environment = environment_for_child() | {
-        "DATA_FOLDER": str(folder / "data"),
-        "LOOP_HOST": loop.host,
-        "LOOP_USERNAME": USERNAME,
-        "LOOP_PASSWORD": PASSWORD,
-        "PYTHONUNBUFFERED": "1",
-    }
+    environment = (
+        environment_for_child()
+        | variables
+        | {
+            "DATA_FOLDER": str(folder / "data"),
+            "LOOP_HOST": loop.host,
+            "LOOP_USERNAME": USERNAME,
+            "LOOP_PASSWORD": PASSWORD,
+            "PYTHONUNBUFFERED": "1",
+        }
+    )
     async with python_child(
         *("main.py", "--host", "127.0.0.1", "--port", "0"),
         environment=environment,

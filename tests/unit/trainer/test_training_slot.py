@@ -39,7 +39,7 @@ TEXT = f"pid {os.getpid()} on {socket.gethostname()}, training #1 of a/b"
 
 
 @asynccontextmanager
-async def holder_of(file: Path, then: str = "") -> AsyncIterator[asyncio.subprocess.Process]:
+async def holder_of(file: Path, then: str = "", says: str = "held") -> AsyncIterator[asyncio.subprocess.Process]:
     """A process that has the slot, and then does something."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", PROGRAM.format(then), str(file)),
@@ -49,7 +49,7 @@ async def holder_of(file: Path, then: str = "") -> AsyncIterator[asyncio.subproc
     )
     assert process.stdout is not None
     try:
-        assert await asyncio.wait_for(process.stdout.readline(), 30) == b"held\n"
+        assert await asyncio.wait_for(process.stdout.readline(), 30) == f"{says}\n".encode()
         yield process
     finally:
         if process.returncode is None:
@@ -117,6 +117,45 @@ async def test_a_child_does_not_keep_it_when_its_parent_is_killed(tmp_path, then
             slot.release()
         finally:
             os.kill(child, signal.SIGKILL)
+
+
+PROGRAM_STARTED = """
+import asyncio
+from learning_loop_node.trainer.executor import Executor
+from learning_loop_node.trainer.training_slot import SLOT_OF_TRAINING
+async def start():
+    SLOT_OF_TRAINING.set(slot)
+    executor = Executor(sys.argv[1] + ".training")
+    await executor.start(["sleep", "600"])
+    open(sys.argv[1] + ".child", "w").write(str(executor._command.process_id))
+    {}
+asyncio.run(start())
+"""
+
+
+async def test_a_training_program_keeps_it_when_the_node_is_killed_until_it_ends(tmp_path):
+    slot = FileTrainingSlot(tmp_path / "slot")
+    async with holder_of(tmp_path / "slot", PROGRAM_STARTED.format("")) as process:
+        program = int((tmp_path / "slot.child").read_text())
+        try:
+            process.kill()
+            await process.wait()
+            assert slot.taken_by_sibling
+            with pytest.raises(TrainingSlotTakenError, match=f"held by pid {process.pid} on"):
+                slot.claim("training #1 of a/b")
+        finally:
+            os.kill(program, signal.SIGKILL)
+        await until(lambda: not slot.taken_by_sibling, within_s=10)
+
+
+async def test_once_released_it_is_free_whatever_still_runs(tmp_path):
+    then = PROGRAM_STARTED.format("slot.release()")
+    async with holder_of(tmp_path / "slot", then, says="lost"):
+        program = int((tmp_path / "slot.child").read_text())
+        try:
+            assert not FileTrainingSlot(tmp_path / "slot").taken_by_sibling
+        finally:
+            os.kill(program, signal.SIGKILL)
 
 
 async def test_the_end_of_a_forked_child_leaves_the_lock_with_its_parent(tmp_path):
