@@ -2,11 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 IMAGES ?=
+LEARN ?=
 
 .PHONY: help install demo test check format unit peers bench clean
 help:
 	@echo "make demo               the loop and a detector on photographs, ends by itself with a verdict"
 	@echo "make demo IMAGES=dir    the same on your own images"
+	@echo "make demo LEARN=1       two real trainings: a model learns, meets new images, and a better one comes out; some minutes"
 	@echo "make test               format check, lint, types and all tests"
 	@echo "make peers              install releases of the predecessor beside ours, for the tests that compare them"
 	@echo "make bench              how fast node and loop are, beside 0.27; takes half an hour of a quiet machine"
@@ -24,7 +26,7 @@ help:
 install: .venv/.installed
 
 demo: install
-	@$(BIN)/learning-loop demo $(if $(IMAGES),--images "$$IMAGES")
+	@$(BIN)/learning-loop demo $(if $(IMAGES),--images "$$IMAGES") $(if $(LEARN),--learn)
 
 test: check unit
 

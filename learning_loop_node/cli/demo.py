@@ -8,10 +8,10 @@ import shutil
 import signal
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -37,8 +37,12 @@ def demo(
         Path, typer.Option(help="Folder for the contact sheet, and a photograph to try with --stay.")
     ] = Path("demo_output"),
     stay: Annotated[
-        bool, typer.Option("--stay", help="Leave loop and node running until Ctrl-C, and say what to try.")
+        bool, typer.Option("--stay", help="Leave loop and nodes running until Ctrl-C, and say what to try.")
     ] = False,
+    learn: Annotated[
+        bool, typer.Option("--learn", help="Train two models instead, the second with what the first was unsure of.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=1, max=9999, help="With --learn: the dice for scenes and trainings.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Run a loop and a detector on photographs of three cameras, and check that everything adds up.
@@ -48,24 +52,40 @@ def demo(
     The photographs are real; faces of real people are pasted into some of them, so that the truth is known.
 
     Exit status 0 only if every photograph was answered and every kept one lies at the loop exactly once.
+
+    With --learn the whole wheel turns once, in some minutes: a trainer makes a first model, the loop deploys it, the
+    detector meets new images with it and keeps the doubtful ones, these are labelled, and a second training makes a
+    better model. Exit status 0 only if it is better on images that neither training has seen.
     """
-    raise typer.Exit(asyncio.run(_cancelled_by_signals(images, count, output, stay, as_json)))
+    if learn:
+        if images is not None or count is not None:
+            raise typer.BadParameter("--images and --count do not go with --learn: it draws scenes of its own")
+        work = _learn(output, seed, stay, as_json)
+    else:
+        work = _run(images, count, output, stay, as_json)
+    raise typer.Exit(asyncio.run(_cancelled_by_signals(work)))
 
 
-async def _cancelled_by_signals(
-    images: Path | None, count: int | None, output: Path, stay: bool, as_json: bool
-) -> ExitStatus:
+async def _cancelled_by_signals(work: Coroutine[Any, Any, ExitStatus]) -> ExitStatus:
     """Signals that would end us let the programs that we started end first; a second one kills them."""
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
-        return await _run(images, count, output, stay, as_json)
+        return await work
     except asyncio.CancelledError:
         task.uncancel()
         stderr().print("interrupted; everything that was started has been stopped")
         return ExitStatus.INTERRUPTED
+
+
+async def _learn(output: Path, seed: int, stay: bool, as_json: bool) -> ExitStatus:
+    from ..demo.learning.plan import LearningPlan
+    from .demo_learning import run_learning
+
+    _make_folder(output)
+    return await run_learning(LearningPlan(seed=seed), output, stay=stay, as_json=as_json)
 
 
 async def _run(images: Path | None, count: int | None, output: Path, stay: bool, as_json: bool) -> ExitStatus:

@@ -47,6 +47,12 @@ VARIANTS = (
 )
 
 
+def require_libraries() -> None:
+    """`MissingExtraError` names the libraries that are not installed."""
+    if missing := [name for name in LIBRARIES if find_spec(name) is None]:
+        raise MissingExtraError(f"this trainer needs {', '.join(missing)}: pip install 'learning-loop-node[torch]'")
+
+
 class TorchDetectionLogic(TrainerLogic):
     """Trains small detectors of boxes and points, from scratch or from an earlier model of its own.
 
@@ -57,8 +63,7 @@ class TorchDetectionLogic(TrainerLogic):
     provided_pretrained_models = list(VARIANTS)
 
     def __init__(self, training_slot: TrainingSlot | None = None) -> None:
-        if missing := [name for name in LIBRARIES if find_spec(name) is None]:
-            raise MissingExtraError(f"this trainer needs {', '.join(missing)}: pip install 'learning-loop-node[torch]'")
+        require_libraries()
         super().__init__(MODEL_FORMAT, training_slot)
         self._published_epoch = 0
         self._detector: tuple[str, Any] | None = None
@@ -111,7 +116,7 @@ class TorchDetectionLogic(TrainerLogic):
     async def _run_program(self) -> None:
         self._published_epoch = 0
         self._executor = Executor(self.training.training_folder)
-        await self._executor.start(_command(PROGRAM, self.training.training_folder_path), ENVIRONMENT)
+        await self._executor.start(_command(PROGRAM, self.training.training_folder_path), self._environment)
 
     def _get_new_best_training_state(self) -> TrainingStateData | None:
         best = self._best
@@ -134,7 +139,7 @@ class TorchDetectionLogic(TrainerLogic):
     async def _export(self) -> None:
         folder = self.training.training_folder_path
         executor = Executor(str(self._result.path))
-        await executor.start(_command(EXPORT, folder), ENVIRONMENT)
+        await executor.start(_command(EXPORT, folder), self._environment)
         try:
             status = await executor.wait()
         finally:
@@ -186,6 +191,11 @@ class TorchDetectionLogic(TrainerLogic):
     async def _clear_training_data(self, training_folder: str) -> None:
         self._detector = None
         await io_bound(ResultFolder(Path(training_folder)).remove)
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        """Of both programs; what PyTorch's exporter leaves goes with the result."""
+        return ENVIRONMENT | {"TORCHINDUCTOR_CACHE_DIR": str(self._result.path / "cache")}
 
     @property
     def _result(self) -> ResultFolder:

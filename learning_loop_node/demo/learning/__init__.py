@@ -1,0 +1,1 @@
+"""What `learning-loop demo --learn` runs: real models in, better models out."""
