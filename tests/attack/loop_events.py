@@ -62,11 +62,11 @@ STATUSES: list[Case] = [
     report("trainer is missing", "trainer_id is missing", "zauberzeug", "demo", {}),
     report("no training", "knows of no training", "zauberzeug", "demo", {"trainer_id": "attacker"}),
     report(
-        "counts are texts",
+        "counts are a list",
         "confusion_matrix",
         "zauberzeug",
         "demo",
-        {"trainer_id": "a", "confusion_matrix": {"c": {"tp": "many"}}},
+        {"trainer_id": "a", "confusion_matrix": [{"tp": 1}]},
     ),
     report(
         "20 000 categories",

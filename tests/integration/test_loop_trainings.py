@@ -936,8 +936,6 @@ async def test_a_model_that_is_told_of_waits_for_its_files_over_a_restart(tmp_pa
     ("changes", "words"),
     [
         pytest.param({"confusion_matrix": [1]}, "confusion_matrix", id="list"),
-        pytest.param({"confusion_matrix": {"c": {"tp": "many"}}}, "confusion_matrix.c.tp", id="text for a count"),
-        pytest.param({"confusion_matrix": {"c": {"tp": -1}}}, "confusion_matrix.c.tp", id="negative"),
         pytest.param({"train_image_count": "two"}, "train_image_count", id="count as text"),
         pytest.param({"hyperparameters": 5}, "hyperparameters", id="hyperparameters are a number"),
         pytest.param({"best_epoch": "last"}, "best_epoch", id="epoch as text"),
@@ -966,27 +964,42 @@ async def test_an_empty_report_is_one(loop: RunningLoop):
         assert (epoch["confusion_matrix"], epoch["train_image_count"], epoch["epoch"]) == ({}, 0, None)
 
 
-async def test_counts_of_what_is_no_category_of_the_training_are_dropped(
-    loop: RunningLoop, caplog: pytest.LogCaptureFixture
-):
+async def test_counts_that_cannot_be_kept_are_dropped_and_told(loop: RunningLoop, caplog: pytest.LogCaptureFixture):
     face, nose = (entry["id"] for entry in (await loop.json("GET", P))["categories"])
     await train(loop, category_ids=[face])
     counts = {"tp": 3, "fp": 1, "fn": 2}
+    others = ", ".join(map(repr, sorted((nose, "zzz"))))
+    foreign = f"its trainer counted what are no ids of categories that it trains: {others}"
     async with scripted_trainer(loop) as trainer:
         await trainer.say("idle")
         await trainer.begun()
         with caplog.at_level(logging.WARNING):
-            assert (await trainer.report(confusion_matrix=dict.fromkeys((face, nose, "zzz"), counts)))[
-                "success"
-            ] is True
-        assert f"dropped: {', '.join(map(repr, sorted((nose, 'zzz'))))}" in caplog.text
-        [epoch] = (await loop.json("GET", f"{P}/trainings/1/metrics"))["epochs"]
-        assert epoch["confusion_matrix"] == {face: counts}
+            for wrong, words in (({"tp": "many", "fp": -1}, "face tp 'many', face fp -1"), ([1], "face [1]")):
+                assert (await trainer.report(confusion_matrix={face: wrong}))["success"] is True
+                told = (await one(loop))["notice"]
+                assert told == f"its trainer counted in a form that cannot be read: {words}"
+            for _ in range(2):
+                matrix = dict.fromkeys((face, nose, "zzz"), counts)
+                assert (await trainer.report(confusion_matrix=matrix))["success"] is True
+        assert caplog.text.count(foreign) == 1
+        epochs = (await loop.json("GET", f"{P}/trainings/1/metrics"))["epochs"]
+        assert [epoch["confusion_matrix"] for epoch in epochs] == [{}, {face: counts}]
         await trainer.say("running")
         await trainer.upload(1)
         await trainer.say("idle")
-        await becomes(loop, "finished")
+        assert (await becomes(loop, "finished"))["notice"] == foreign
     assert (await loop.json("GET", f"{P}/models/1.0"))["confusion_matrix"] == {face: counts}
+
+
+async def test_counts_that_are_all_right_at_last_are_no_longer_told(loop: RunningLoop):
+    await train(loop)
+    async with scripted_trainer(loop) as trainer:
+        await trainer.say("idle")
+        await trainer.begun()
+        await trainer.report(confusion_matrix={"face": {"tp": 1}})
+        assert (await one(loop))["notice"] is not None
+        await trainer.report(confusion_matrix={})
+        assert (await one(loop))["notice"] is None
 
 
 async def test_reports_without_a_training_are_refused(loop: RunningLoop):

@@ -79,9 +79,14 @@ class Following:
     def notice_of(self, training: TrainingRow, project: ProjectRow) -> str | None:
         """What people should know of a training that goes on, or has gone, well: None if there is nothing."""
         if training.state == TrainingState.Finished:
-            return _told(training.errors) or None
+            return "; ".join(filter(None, (_told(training.errors), training.uncounted))) or None
         work = self._works.get(training.id)
-        if work is None or work.away_since is None or self._works.trainer_of(training, project) is not None:
+        if work is None:
+            return None
+        return "; ".join(filter(None, (self._away_text(work, training, project), training.uncounted))) or None
+
+    def _away_text(self, work: Work, training: TrainingRow, project: ProjectRow) -> str | None:
+        if work.away_since is None or self._works.trainer_of(training, project) is not None:
             return None
         name = training.trainer_name or training.trainer_id
         return (

@@ -84,6 +84,8 @@ class Offers:
         if work is not None:
             is_here = work.project.id == project.id
             occupation = f"training {work.number}" if is_here else "a training of another project"
+            if work.errors:
+                occupation += ", which tells of an error"
         return Candidate(node=node, occupation=occupation, pause_s=until - self._works.clock.now())
 
     async def _give(self, row: TrainingRow, project: ProjectRow, node: ConnectedNode) -> None:
@@ -100,6 +102,7 @@ class Offers:
                 trainer_state=None,
                 progress=None,
                 errors={},
+                uncounted=None,
                 offered=trainings.now(),
             )
         if changed is None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+from pydantic import ValidationError
 
 from ...errors import InvalidRequestError, NotFoundError
 from ..access.rights import Right
@@ -16,9 +18,13 @@ from ..nodes import ConnectedNode
 from ..storage import projects, trainings
 from ..storage.tables import TrainingMetricRow, TrainingRow
 from ..wire.ground import ShortText
+from ..wire.nodes import kept_text
 from ..wire.trainings import ConfusionCounts, ModelReport, TrainingReport
 
 logger = logging.getLogger(__name__)
+
+LONGEST_TOLD = 40
+"""So many characters of a wrong count stand in a text."""
 
 
 def events(loop: Loop) -> list[NodeEvent]:
@@ -50,7 +56,7 @@ class TrainingReports:
             row = await trainings.row_of(session, training_id)
             if row is None:
                 raise NotFoundError("the training is gone")
-            confusion = _counts(report.confusion_matrix, row, node)
+            confusion, row.uncounted = _counts(report.confusion_matrix, row, node)
             given = report.hyperparameters
             metric = TrainingMetricRow(
                 training_id=row.id,
@@ -83,7 +89,7 @@ class TrainingReports:
             row = await trainings.row_of(session, training_id)
             if row is None:
                 raise NotFoundError("the training is gone")
-            confusion = _counts(report.confusion_matrix, row, node)
+            confusion, row.uncounted = _counts(report.confusion_matrix, row, node)
             is_new = await trainings.announce_model(
                 session, row, model_id=model_id, host=node.host, confusion=confusion
             )
@@ -105,15 +111,30 @@ class TrainingReports:
         self._loop.dispatch.following.ask_for_files(node, place, model_id)
 
 
-def _counts(matrix: Mapping[str, ConfusionCounts], training: TrainingRow, node: ConnectedNode) -> dict[str, Any]:
-    """Those of categories that the training is about; a report is not refused for what else a trainer counts."""
-    known = {category["id"] for category in training.categories}
-    others = sorted(set(matrix) - known)
-    if others:
-        logger.warning(
-            "training %d: the %s reports counts of what is no category of it, which are dropped: %s",
-            training.number,
-            node,
-            ", ".join(map(repr, others[:TOLD])) + (" …" if len(others) > TOLD else ""),
-        )
-    return {name: counts.model_dump() for name, counts in matrix.items() if name in known}
+def _counts(matrix: Mapping[str, Any], training: TrainingRow, node: ConnectedNode) -> tuple[dict[str, Any], str | None]:
+    """Those that can be kept, and what is wrong with the others: no report, and with it a model, is lost for them."""
+    names = {category["id"]: category["name"] for category in training.categories}
+    kept: dict[str, Any] = {}
+    foreign, unreadable = [], []
+    for category_id, counts in matrix.items():
+        if category_id not in names:
+            foreign.append(repr(category_id))
+            continue
+        try:
+            kept[category_id] = ConfusionCounts.model_validate(counts).model_dump()
+        except ValidationError as error:
+            wrong = {entry["loc"][:1]: repr(entry["input"])[:LONGEST_TOLD] for entry in error.errors()}
+            unreadable += [" ".join((names[category_id], *map(str, place), text)) for place, text in wrong.items()]
+    troubles = []
+    if foreign:
+        troubles.append(f"its trainer counted what are no ids of categories that it trains: {_some(sorted(foreign))}")
+    if unreadable:
+        troubles.append(f"its trainer counted in a form that cannot be read: {_some(unreadable)}")
+    trouble = kept_text("; ".join(troubles)) or None
+    if trouble is not None and trouble != training.uncounted:
+        logger.warning("training %d of the %s: %s", training.number, node, trouble)
+    return kept, trouble
+
+
+def _some(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:TOLD]) + (f" and {len(texts) - TOLD} more" if len(texts) > TOLD else "")

@@ -356,8 +356,8 @@ class TrainingRow(Table):
 
     `model_id` and `model_version` are taken for it once, and never given to another model, whether or not files come.
     `errors` are those that its trainer reported last while it worked, `error` is why it failed. `offered` is when it
-    was given to the trainer last; `refusals` counts how often trainers did not take it. `log` is the end of the
-    trainer's log, of which there are `log_bytes`.
+    was given to the trainer last; `refusals` counts how often trainers did not take it. `uncounted` says which of the
+    counts that were reported last are not kept. `log` is the end of the trainer's log, of which there are `log_bytes`.
     """
 
     __tablename__ = "trainings"
@@ -399,6 +399,7 @@ class TrainingRow(Table):
     test_image_count: Mapped[int | None]
     best_epoch: Mapped[int | None]
     confusion: Mapped[dict[str, Any] | None] = mapped_column(MAYBE_JSON)
+    uncounted: Mapped[str | None]
     log: Mapped[str | None] = mapped_column(deferred=True)
     log_bytes: Mapped[int] = mapped_column(BigInteger, server_default=NONE_YET)
 

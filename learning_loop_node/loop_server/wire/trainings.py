@@ -148,7 +148,7 @@ class TrainingRecord(Wire):
     state: TrainingState
     waiting_for: str | None = Field(description="While it is queued: why it is with no trainer, in one sentence.")
     notice: str | None = Field(
-        description="What went wrong on the way although it has finished, or that its trainer is away."
+        description="What went wrong on the way although it goes on or has finished, or that its trainer is away."
     )
     trainer_state: str | None
     progress: float | None = Field(description="Of the present step, from 0 to 1, if the trainer says so.")
@@ -245,14 +245,16 @@ class ConfusionCounts(Wire):
     fn: Count = 0
 
 
+ReportedCounts = Annotated[dict[ShortText, Any], BeforeValidator(_counted), Field(max_length=MOST_CATEGORIES)]
+"""By the ids of categories; each is read as `ConfusionCounts` where it is kept, so that a wrong one costs no other."""
+
+
 class TrainingReport(Wire):
     """What a trainer says of its best model so far; `confusion_matrix` has counts by the ids of categories."""
 
     trainer_id: NodeId
     trainer_name: ShortText | None = None
-    confusion_matrix: Annotated[
-        dict[ShortText, ConfusionCounts], BeforeValidator(_counted), Field(max_length=MOST_CATEGORIES)
-    ] = {}
+    confusion_matrix: ReportedCounts = {}
     train_image_count: CountOfImages | None = None
     test_image_count: CountOfImages | None = None
     hyperparameters: Properties | None = None
@@ -263,9 +265,7 @@ class ModelReport(Wire):
     """What a trainer of 0.3.2 says of a new model, whose files it sends when it is asked to."""
 
     id: UUID
-    confusion_matrix: Annotated[
-        dict[ShortText, ConfusionCounts], BeforeValidator(_counted), Field(max_length=MOST_CATEGORIES)
-    ] = {}
+    confusion_matrix: ReportedCounts = {}
     parent_id: ShortText | None = None
     train_image_count: CountOfImages | None = None
     test_image_count: CountOfImages | None = None

@@ -329,6 +329,16 @@ async def test_a_trainer_that_knows_the_variant_comes_first(place: Place):
     assert (await place.row()).trainer_id == "b"
 
 
+async def test_who_waits_for_a_trainer_hears_that_its_training_is_in_trouble(place: Place):
+    node = place.connect()
+    await place.started(node)
+    row = await place.queue()
+    assert place.dispatch.offers.waiting_for(row, place.project) == "trainer A is busy with training 1"
+    await place.say(node, "running", errors={"detecting": "no room"})
+    told = place.dispatch.offers.waiting_for(row, place.project)
+    assert told == "trainer A is busy with training 1, which tells of an error"
+
+
 @pytest.mark.parametrize("wanted", [{}, {"wanted_trainer": "a"}, {"architecture": "mocked"}], ids=str)
 async def test_a_variant_that_no_trainer_offers_waits_also_for_a_certain_trainer(place: Place, wanted: dict[str, str]):
     row = await place.queue(model_variant="gray", **wanted)
