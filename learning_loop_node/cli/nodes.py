@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 nodes = typer.Typer(help="Show which trainers, annotators and converters are connected.", no_args_is_help=True)
 
+OWN = "loop"
+"""The key of what keeps a converter from all models; its other keys are models."""
+
 CALLED = {"annotation_node": "annotator", "legacy": "node of 0.3.2"}
 
 
@@ -61,8 +64,18 @@ def list_nodes(
             place,
             entry.architecture or "",
             offers,
-            errors_text(entry.errors),
+            _errors_of(entry),
             entry.id,
         )
     which = kind or "trainer, annotator or converter"
     print_table(table, f"no {which} is connected to {settings.host}")
+
+
+def _errors_of(entry: NodeEntry) -> str:
+    """What a node says of its errors; a converter tells of each model, so that these are only counted."""
+    if entry.kind != "converter":
+        return errors_text(entry.errors)
+    own = {key: text for key, text in entry.errors.items() if key == OWN}
+    failed = len(entry.errors) - len(own)
+    counted = f"{failed} failed, see `learning-loop models problems`" if failed else ""
+    return "; ".join(filter(None, (errors_text(own), counted)))

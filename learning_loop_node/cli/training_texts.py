@@ -34,15 +34,22 @@ STEPS = (
 
 WAITING = "waiting for a trainer"
 STARTING = "starting"
+FOR_GPU = "waiting for the GPU"
+"""A training that was interrupted, while another one has the GPU; it goes on where it was."""
 
 NEXT_TRY = re.compile(r"^--- try \d+ of \d+ ---$", re.MULTILINE)
 """With what a trainer parts a log where its program is started again."""
+
+UNKNOWN = re.compile(r"\b(not (\w+ )?(know|known|recogni[sz]ed|supported)|unknown|unexpected|no such)\b", re.IGNORECASE)
+"""How it is said that something is not known."""
 
 
 def phase_of(entry: TrainingEntry) -> tuple[str, bool]:
     """What is being done for a training, and whether that is done already."""
     if entry.state == TrainingState.Queued:
         return WAITING, False
+    if entry.trainer_state == TrainerState.WaitingForSlot:
+        return FOR_GPU, False
     for name, (doing, done) in PHASES.items():
         if entry.trainer_state in (doing, done):
             return name, entry.trainer_state == done
@@ -159,6 +166,15 @@ def hyperparameters_in(entry: TrainingEntry) -> list[str]:
     if "hyperparameter" not in text:
         return []
     return [name for name in entry.hyperparameters if re.search(rf"\b{re.escape(name)}\b", text)]
+
+
+def are_unknown(error: str) -> bool:
+    """Whether an error says that the hyperparameters that it names are not known at all, whatever their values.
+
+    >>> are_unknown("I do not know the hyperparameters ['epoch']"), are_unknown("rate must be above 0")
+    (True, False)
+    """
+    return UNKNOWN.search(error) is not None
 
 
 def took_text(entry: TrainingEntry) -> str:

@@ -15,9 +15,11 @@ from ..errors import LoopUnreachableError, NodeError, TransferBrokenError, Unava
 from .exit_status import ExitStatus
 from .output import print_json, stderr, stdout
 from .training_texts import (
+    FOR_GPU,
     PHASES,
     STARTING,
     WAITING,
+    are_unknown,
     category_names,
     end_text,
     errors_text,
@@ -110,8 +112,10 @@ async def _tell_failure(asked: Asked, loop: LoopClient, entry: TrainingEntry) ->
             console.print(log, soft_wrap=True, style="dim")
     retry = ("trainings", "retry", entry.number)
     if names := hyperparameters_in(entry):
-        changed = asked.command(*retry, *(word for name in names for word in ("--param", f"{name}=VALUE")))
-        console.print(f"`{changed}` does it again with another value", soft_wrap=True)
+        without = f"without {'it' if len(names) == 1 else 'them'}"
+        value, how = ("null", without) if are_unknown(entry.error or "") else ("VALUE", "with another value")
+        changed = asked.command(*retry, *(word for name in names for word in ("--param", f"{name}={value}")))
+        console.print(f"`{changed}` does it again {how}", soft_wrap=True)
     else:
         hint = f"once the cause is gone, `{asked.command(*retry)}` does it again; --param changes a hyperparameter"
         console.print(hint, soft_wrap=True)
@@ -171,7 +175,8 @@ class _View:
     _told_wait: str | None = None
     _errors: str = ""
     _is_away: bool = False
-    _has_notice: bool = False
+    _notice: str = ""
+    _is_trainer_gone: bool = False
 
     @property
     def is_queued(self) -> bool:
@@ -206,7 +211,7 @@ class _View:
         name, is_done = phase_of(entry)
         if _is_given_up(entry):  # no step is done with that
             return
-        order = [WAITING, STARTING, *PHASES]
+        order = [WAITING, STARTING, FOR_GPU, *PHASES]
         reached = order.index(name) + is_done
         for other, task in self._tasks.items():
             if order.index(other) < reached:
@@ -242,14 +247,15 @@ class _View:
         self._told_wait = "" if self._told_wait is None else reason
 
     def _tell_notice(self, entry: TrainingEntry) -> None:
-        """That its trainer is away, and that it is back; what is to be said of one that has finished comes later."""
+        """What is odd, such as that its trainer is away, and that it is back; what is odd in the end comes later."""
         if TrainingState(entry.state).has_ended:
             return
-        if entry.notice and not self._has_notice:
-            self.say(self.asked.words_of(entry.notice), style="yellow")
-        elif self._has_notice and not entry.notice:
+        is_gone = entry.trainer is not None and not entry.trainer.is_connected
+        if self._is_trainer_gone and not is_gone:
             self.say("its trainer is back")
-        self._has_notice = bool(entry.notice)
+        if entry.notice and entry.notice != self._notice:
+            self.say(self.asked.words_of(entry.notice), style="yellow")
+        self._notice, self._is_trainer_gone = entry.notice or "", is_gone and bool(entry.notice)
 
     def _tell_errors(self, entry: TrainingEntry) -> None:
         errors = errors_text(entry.errors)

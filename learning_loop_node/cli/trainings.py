@@ -80,7 +80,7 @@ def list_trainings(
         parent = [(entry.base_model.version or "-") if entry.base_model is not None else ""] if has_base else []
         table.add_row(
             str(entry.number),
-            entry.state if entry.state == TrainingState.Queued else state_text(entry),
+            _short_state(entry),
             (entry.model.version or "-") if entry.model is not None else "-",
             entry.model_variant,
             *parent,
@@ -91,8 +91,11 @@ def list_trainings(
         )
     print_table(table, f"no trainings in {asked.place}")
     for entry in entries:
-        if hint := hint_of(entry):
+        if not TrainingState(entry.state).has_ended and (hint := hint_of(entry)):
             stderr().print(asked.words_of(f"training {entry.number} {hint}"), style="yellow", soft_wrap=True)
+    if any(map(_is_noted, entries)):
+        show = asked.command("trainings", "show", "NUMBER")
+        stderr().print(f"with a notice: `{show}` says what went wrong on the way", style="yellow", soft_wrap=True)
 
 
 @trainings.command("show")
@@ -230,12 +233,16 @@ def retry_training(
     category: Category = None,
     architecture: Architecture = None,
     trainer: Trainer = None,
+    from_scratch: Annotated[bool, typer.Option("--from-scratch", help="Without its base model.")] = False,
     wait: Wait = False,
 ) -> None:
     """Start a training that asks for the same as one that has ended, except for what is given here.
 
-    Hyperparameters that are not named stay as they were; `--param NAME=null` leaves one out.
+    Hyperparameters that are not named stay as they were; `--param NAME=null` leaves one out. It returns at once, unlike
+    `train`; --wait watches it.
     """
+    if from_scratch and base_model is not None:
+        raise typer.BadParameter("give either a --base-model, or --from-scratch", param_hint="--from-scratch")
     values = hyperparameters_of(hyperparameters, param)
 
     async def run(loop: LoopClient) -> None:
@@ -250,10 +257,23 @@ def retry_training(
             trainer=id_of_trainer(trainers, trainer, asked.settings.host) if trainer else None,
             base_model=base_model,
             category_ids=await category_ids(loop, category) if category else None,
+            without=["base_model"] if from_scratch else [],
         )
         await follow(asked, loop, await loop.trainings.retry(number, changes), wait=wait)
 
     asked.run(run)
+
+
+def _short_state(entry: TrainingEntry) -> str:
+    """For a table, below which it is said why something waits."""
+    if entry.state == TrainingState.Queued:
+        return entry.state
+    return f"{state_text(entry)}{', with a notice' if _is_noted(entry) else ''}"
+
+
+def _is_noted(entry: TrainingEntry) -> bool:
+    """Whether something went wrong on the way of a training that has ended well."""
+    return TrainingState(entry.state).has_ended and bool(entry.notice)
 
 
 def _ago(moment: str) -> str:

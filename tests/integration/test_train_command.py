@@ -24,7 +24,7 @@ from learning_loop_node.cli.exit_status import ExitStatus
 from tests.builders import jpeg
 from tests.commands import is_command
 from tests.loop import P, RunningLoop, images_form, running_loop
-from tests.node_clients import ScriptedTrainer, scripted_trainer
+from tests.node_clients import ScriptedTrainer, node_client, scripted_trainer
 from tests.polling import until
 
 pytestmark = pytest.mark.timeout(120)
@@ -145,6 +145,52 @@ async def test_a_training_is_done_again_with_changes(loop: RunningLoop):
         assert (entry["wanted_trainer"], entry["architecture"], entry["retry_of"]) == ("trainer 2", "mocked", 1)
         wrong = await run("trainings", "retry", 1, "--base-model", "9.9")
         assert (wrong.exit_code, "9.9" in wrong.stderr) == (ExitStatus.REFUSED, True), wrong.output
+
+
+async def test_what_is_not_known_is_left_out_and_a_base_model_may_be_too(loop: RunningLoop):
+    def refuse(*_: Any) -> dict[str, Any]:
+        text = "I do not know the hyperparameters ['epoch']"
+        return {"success": False, "error_msg": text, "payload": None, "code": "unfit_training"}
+
+    base = await loop.push_model()
+    async with scripted_trainer(loop, takes=refuse) as trainer:
+        await trainer.say("idle")
+        refused = await run("train", "--variant", "small", "--base-model", "1.0", "--param", "epoch=2")
+        hint = refused.stderr.splitlines()[-1]
+        assert hint == "`learning-loop trainings retry 1 --param epoch=null` does it again without it"
+    async with scripted_trainer(loop, "trainer 2") as trainer:
+        both = await run("trainings", "retry", 1, "--from-scratch", "--base-model", "1.0")
+        assert both.exit_code == ExitStatus.USAGE
+        await run("trainings", "retry", 1, "--param", "epoch=null")
+        await run("trainings", "retry", 1, "--param", "epoch=null", "--from-scratch")
+        await trainer.say("idle")
+        assert (await trainer.begun())["base_model_uuid"] == base["id"]
+        await trainer.say("running")
+        await trainer.say("idle")
+        details = await trainer.begun(2)
+        assert (details["base_model_uuid"], details["hyperparameters"]) == (None, {})
+
+
+async def test_a_notice_is_told_as_long_as_it_is_news(loop: RunningLoop, trainer: ScriptedTrainer):
+    watching = asyncio.create_task(run("train", "--variant", "small"))
+    await trainer.begun()
+    await trainer.say("running")
+    await trainer.report(1, confusion_matrix={"face": {"tp": 1}})
+    await seen(loop)
+    notice = "its trainer counted what are no ids of categories that it trains: 'face'"
+    assert f"training 1 is running, but {notice}" in (await run("trainings", "list")).stderr
+    await trainer.report(2, confusion_matrix={"face": {"tp": 2}})
+    await seen(loop)
+    await trainer.upload(1)
+    await trainer.say("idle")
+    result = await watching
+    assert result.exit_code == ExitStatus.OK, result.output
+    assert result.stderr.splitlines().count(notice) == 1
+    assert f"but {notice}" in result.stdout
+    listed = await run("trainings", "list")
+    assert "finished, with a notice" in listed.stdout
+    assert listed.stderr == "with a notice: `learning-loop trainings show NUMBER` says what went wrong on the way\n"
+    assert notice in (await run("trainings", "show", 1)).stdout
 
 
 async def test_why_it_waits_is_told(loop: RunningLoop):
@@ -471,6 +517,16 @@ async def test_a_trainer_is_named(loop: RunningLoop, trainer: ScriptedTrainer):
         assert sorted(entry["name"] for entry in found) == ["Trainer 1", "Trainer 2"]
         assert "no converter is connected" in (await run("nodes", "list", "--kind", "converter")).stdout
         assert (await run("nodes", "list", "--kind", "robot")).exit_code == ExitStatus.USAGE
+
+
+async def test_the_failures_of_a_converter_are_counted(loop: RunningLoop):
+    errors = {f"1.{number} to onnx": "convert raised ValueError: no room" for number in range(9)}
+    async with node_client(loop, "converter") as converter:
+        status = {"id": "c", "name": "c", "state": "idle", "uptime": 0, "errors": errors | {"loop": "away"}}
+        await converter.call("update_converter", status)
+        listed = (await run("nodes", "list")).stdout
+    assert "loop: away; 9 failed, see `learning-loop models problems`" in listed
+    assert "no room" not in listed
 
 
 async def test_ctrl_c_leaves_the_training_running(loop: RunningLoop):

@@ -45,7 +45,9 @@ def test_every_state_of_a_trainer_at_work_has_its_phase():
     [
         pytest.param({"state": "queued"}, "waiting for a trainer", "queued", id="queued"),
         pytest.param({"state": "starting"}, "starting", "starting: starting", id="starting"),
-        pytest.param({"trainer_state": "waiting_for_slot"}, "starting", "running: starting", id="no slot"),
+        pytest.param(
+            {"trainer_state": "waiting_for_slot"}, "waiting for the GPU", "running: waiting for the GPU", id="no slot"
+        ),
         pytest.param({"trainer_state": "running", "progress": 0.5}, "training", "running: training 50%", id="half"),
         pytest.param({"trainer_state": "running"}, "training", "running: training", id="how far is unknown"),
         pytest.param(
