@@ -37,7 +37,10 @@ PointSize = Annotated[int | None, typer.Option("--point-size", help="Radius of p
 @about_a_project(**OPTIONS)
 def add_category(
     asked: Asked,
-    name: Annotated[str, typer.Argument(help="Name of the new category.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="Name of the new category, or `NAME:TYPE`; with --type, all of it is the name."),
+    ],
     type_: Type = None,
     description: Description = None,
     hotkey: Hotkey = None,
@@ -45,7 +48,8 @@ def add_category(
     point_size: PointSize = None,
 ) -> None:
     """Add a category; colour and key are chosen unlike those of the others if you do not say."""
-    values = _given(name=name, type=type_, description=description, hotkey=hotkey, color=color, point_size=point_size)
+    given = {"type": type_, "description": description, "hotkey": hotkey, "color": color, "point_size": point_size}
+    values = ({"name": name} if type_ is not None else _named(name)) | _given(**given)
 
     async def add() -> None:
         async with asked.loop() as loop:
@@ -129,16 +133,19 @@ def import_categories(
     asyncio.run(send())
 
 
-def parsed_category(text: str) -> Any:
-    """A category from `NAME` or `NAME:TYPE`."""
+def parsed_category(text: str, hint: str = "--category NAME:TYPE") -> Any:
+    """A category from `NAME` or `NAME:TYPE`; `hint` says where that was given."""
     name, colon, type_ = text.rpartition(":")
     if not colon:
         return text
     if type_ not in list(CategoryType):
-        raise typer.BadParameter(
-            f"{type_!r} is no type; there are {', '.join(CategoryType)}", param_hint="--category NAME:TYPE"
-        )
+        raise typer.BadParameter(f"{type_!r} is no type; there are {', '.join(CategoryType)}", param_hint=hint)
     return {"name": name, "type": type_}
+
+
+def _named(text: str) -> dict[str, Any]:
+    parsed = parsed_category(text, "NAME:TYPE (with --type, names may have a colon)")
+    return parsed if isinstance(parsed, dict) else {"name": text}
 
 
 def _given(**values: Any) -> dict[str, Any]:

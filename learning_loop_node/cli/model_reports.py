@@ -116,10 +116,8 @@ def compare_models(
 @about_a_project()
 def deployment_rule(
     asked: Asked,
-    automatic: Annotated[
-        bool | None,
-        typer.Option("--on/--off", help="Deploy better models by themselves, or no longer.", show_default=False),
-    ] = None,
+    on: Annotated[bool, typer.Option("--on", help="Deploy better models by themselves.")] = False,
+    off: Annotated[bool, typer.Option("--off", help="No longer.")] = False,
     min_improvement: Annotated[
         float | None,
         typer.Option("--min-improvement", min=0, max=1, help="So much better, in macro F1.", show_default=False),
@@ -132,7 +130,14 @@ def deployment_rule(
     ] = None,
 ) -> None:
     """Show, or change, whether a new model that is better than the deployed one is deployed by itself."""
-    given = {"automatic": automatic, "min_improvement": min_improvement, "set": set_, "min_images": min_images}
+    if on and off:
+        raise typer.BadParameter("give either --on or --off", param_hint="--on, --off")
+    given = {
+        "automatic": True if on else False if off else None,
+        "min_improvement": min_improvement,
+        "set": set_,
+        "min_images": min_images,
+    }
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
 
     async def ask() -> DeployRule:

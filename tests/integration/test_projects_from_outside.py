@@ -103,6 +103,11 @@ async def test_categories_on_the_command_line(loop: RunningLoop, tmp_path: Path)
     await loop.create_project(["face"])
     assert (await run("categories", "add", "nose", "--type", "point", "--color", "#123456")).exit_code == ExitStatus.OK
     assert (await run("categories", "add", "nose")).exit_code == ExitStatus.REFUSED
+    ghost = json.loads((await run("categories", "add", "ghost:classification", "--json")).stdout)
+    assert [(entry["name"], entry["type"]) for entry in ghost] == [("ghost", "classification")]
+    ratio = json.loads((await run("categories", "add", "a:b", "--type", "box", "--json")).stdout)
+    assert [(entry["name"], entry["type"]) for entry in ratio] == [("a:b", "box")]
+    assert (await run("categories", "add", "a:b")).exit_code == ExitStatus.USAGE
     assert (await run("categories", "change", "face", "--name", "head", "--hotkey", "h")).exit_code == ExitStatus.OK
     assert (await run("categories", "change", "nothing")).exit_code == ExitStatus.REFUSED
     assert (await run("categories", "remove", "nose")).exit_code == ExitStatus.OK

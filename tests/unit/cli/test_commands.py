@@ -54,6 +54,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
             ExitStatus.UNREACHABLE,
             id="no loop to push to",
         ),
+        pytest.param("models rule --on --off", ExitStatus.USAGE, id="rule on and off"),
         pytest.param("models push /nowhere --format f", ExitStatus.USAGE, id="no such model"),
         pytest.param("import /nowhere", ExitStatus.USAGE, id="no such data set"),
         pytest.param(f"import {Path(__file__).parent}", ExitStatus.FAILED, id="folder without a data set"),
