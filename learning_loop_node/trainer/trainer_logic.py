@@ -74,7 +74,10 @@ class TrainerLogic(TrainerLogicGeneric):
     async def _detect(
         self, model_information: ModelInformation, images: list[str], model_folder: str
     ) -> list[Detections]:
-        """What the model in this folder finds in these files; `image_id` is the name of the file without `.jpg`."""
+        """What the model in this folder finds in these files; `image_id` is the name of the file without `.jpg`.
+
+        Return `Detections` for each of them, empty ones where nothing is found.
+        """
 
     def _get_executor_error_from_log(self) -> str | None:
         """What is wrong, if the log says so; the program is stopped then and started again. May be overridden."""

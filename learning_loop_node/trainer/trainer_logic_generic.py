@@ -10,7 +10,9 @@ from typing import Any
 
 from ..data_classes import Context, PretrainedModel, Training, TrainingStateData, TrainingStatus
 from ..enums import TrainerState
+from ..errors import CriticalError
 from ..runtime.trouble import Trouble
+from .hook_results import checked_progress
 from .steps.clean_up import clear_training
 from .steps.download_model import download_base_model
 from .steps.prepare import prepare
@@ -21,6 +23,9 @@ from .training_run import TrainingRun
 from .training_slot import TrainingSlot
 
 logger = logging.getLogger(__name__)
+
+PROGRESS = "progress"
+"""The key of the error that says why the progress of the present step is not known."""
 
 
 class TrainerLogicGeneric(TrainingLifecycle):
@@ -35,8 +40,8 @@ class TrainerLogicGeneric(TrainingLifecycle):
     6. `_clear_training_data(folder)`, when everything is done, or the training was aborted or cannot go on.
 
     What a hook raises is shown at the loop, and the step is tried again after 5, 10, 20 … 300 s, unless it is a
-    `CriticalError`, which ends the training, with the best model so far if there is one. A step that was interrupted,
-    by whatever, is repeated from its beginning.
+    `CriticalError`, which ends the training, with the best model so far if there is one; so does a hook that returns
+    something of another type. A step that was interrupted, by whatever, is repeated from its beginning.
     """
 
     def __init__(self, model_format: str, training_slot: TrainingSlot | None = None) -> None:
@@ -121,11 +126,14 @@ class TrainerLogicGeneric(TrainingLifecycle):
                 case TrainerState.DataDownloading:
                     progress = self.node.data_exchanger.progress
                 case TrainerState.TrainingRunning:
-                    progress = self.training_progress
+                    progress = checked_progress(self.training_progress, "training_progress")
                 case TrainerState.Detecting:
-                    progress = self.detection_progress
+                    progress = checked_progress(self.detection_progress, "detection_progress")
+            self.errors.reset(PROGRESS)
             return None if progress is None or not math.isfinite(progress) else float(progress)
         except Exception as error:  # of the user: no reason to tell the loop nothing at all
+            if isinstance(error, CriticalError):  # not what is only raised as long as there is nothing to look at
+                self.errors.set(PROGRESS, str(error))
             if self._progress_trouble.is_news(repr(error)):
                 logger.exception("the progress is not known")
         return None
@@ -136,8 +144,8 @@ class TrainerLogicGeneric(TrainingLifecycle):
             name=trainer_name,
             state=self.state,
             uptime=self.training_uptime,
+            progress=self.general_progress,  # before the errors, of which it may be one
             errors=dict(self.errors.errors) if self._training else {},
-            progress=self.general_progress,
             pretrained_models=self.provided_pretrained_models,
             architecture=self.model_architecture,
             context=self.training_context,

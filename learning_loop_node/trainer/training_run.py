@@ -23,7 +23,7 @@ from ..errors import (
 )
 from ..runtime.threads import io_bound
 from .hook_errors import text_of
-from .steps import KEEPING_A_MODEL, LEAVING_A_MODEL, step_at
+from .steps import KEEPING_A_MODEL, LEAVING_A_MODEL, UPLOAD_MODEL, step_at
 from .steps.upload_model import has_model
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ SHOWN_S = 0.1
 
 TRIES_WITHOUT_HOPE = 3
 TRIES_WITH_SOME_HOPE = 10
+LIKE_MISTAKES = 3
+"""So often in a row may the user's code fail in the same words, where waiting will hardly help."""
 MEANWHILE_OVER = (408, 425, 429)
 """Statuses of a refusal that another try may not meet."""
 
@@ -46,22 +48,25 @@ class TrainingRun:
     """The steps of one trainer's trainings, one after the other.
 
     A step that fails is tried again after 5, 10, 20 … 300 s. What the loop or the disk keeps it from is tried for
-    ever; what will hardly change, a few times; a `CriticalError`, never. Then the training goes on with the best model
-    that it has made so far, or ends without a result. A model that is finished is not given up because of anything but
-    a `CriticalError`.
+    ever; what will hardly change, a few times; a `CriticalError`, never. Nor does a mistake in the user's code heal,
+    that comes in the same words again and again. Then the training goes on with the best model that it has made so far,
+    or ends without a result. The upload of a finished model is not given up because of anything but a `CriticalError`.
     """
 
     def __init__(self, logic: TrainerLogicGeneric) -> None:
         self._logic = logic
         self._failures: Counter[str] = Counter()
         self._most: dict[str, int | None] = {}
+        self._mistakes: dict[str, tuple[str, int]] = {}
 
     def forget_failures(self, error_key: str | None = None) -> None:
         """Of this step, or of all: the next failure counts as the first one."""
         if error_key is None:
             self._failures.clear()
+            self._mistakes.clear()
         else:
             self._failures.pop(error_key, None)
+            self._mistakes.pop(error_key, None)
 
     def try_name(self, error_key: str) -> str:
         """What the present try of a step is called, if it is not the first one, such as "try 2 of 3"."""
@@ -109,24 +114,26 @@ class TrainingRun:
         except Exception as error:
             await self._fail(error_key, error, state_before, state_after)
         else:
-            self._failures.pop(error_key, None)
+            self.forget_failures(error_key)
             logic.errors.reset(error_key)
             logger.info("%s: done, %s", error_key, state_after.value)
             logic._tell_change()
 
     async def _fail(self, error_key: str, error: Exception, state_before: str, state_after: TrainerState) -> None:
+        text = text_of(error, self._logic)
         self._failures[error_key] += 1
         count, most = self._failures[error_key], most_tries(error, error_key)
         self._most[error_key] = most
-        text = text_of(error, self._logic)
-        if most is None or count < most:
+        is_over = self._is_same_mistake(error_key, error, text) or (most is not None and count >= most)
+        if not is_over:
             logger.warning(
                 "%s failed (try %d), trying again: %s", error_key, count, text, exc_info=_traceback_of(error)
             )
-            self._logic.errors.set(error_key, text)
+            is_first = most is None or count == 1
+            self._logic.errors.set(error_key, text if is_first else f"try {count} of {most} failed: {text}")
             self._enter(state_before)
             return
-        if most > 1:
+        if count > 1:
             text = f"given up after {count} tries: {text}"
         is_model_left = error_key in LEAVING_A_MODEL and await has_model(self._logic)
         if is_model_left:
@@ -138,10 +145,17 @@ class TrainingRun:
         else:
             self._give_up(error_key, text)
 
+    def _is_same_mistake(self, error_key: str, error: Exception, text: str) -> bool:
+        """Whether the user's code has failed in these words often enough. The upload of a model is not given up."""
+        before, count = self._mistakes.get(error_key, ("", 0))
+        count = 0 if not _is_mistake(error) or error_key == UPLOAD_MODEL else count + 1 if text == before else 1
+        self._mistakes[error_key] = text, count
+        return count >= LIKE_MISTAKES
+
     def _go_on(self, error_key: str, text: str, state_after: TrainerState) -> None:
         """Take the step for done; its error is shown until the training is over."""
         logic = self._logic
-        self._failures.pop(error_key, None)
+        self.forget_failures(error_key)
         try:
             logic.active_training_io.save_notice(error_key, text)
             logic.training.training_state = state_after
@@ -181,6 +195,12 @@ def most_tries(error: Exception, error_key: str = "") -> int | None:
             return TRIES_WITHOUT_HOPE if is_final else None
         case _:
             return TRIES_WITH_SOME_HOPE
+
+
+def _is_mistake(error: Exception) -> bool:
+    """Whether this comes of the user's code itself, and not of what is around it: memory, disks, networks."""
+    is_of_memory = isinstance(error, MemoryError) or "out of memory" in str(error).lower()
+    return not isinstance(error, NodeError | OSError) and not is_of_memory
 
 
 def _traceback_of(error: Exception) -> Exception | None:

@@ -63,7 +63,7 @@ FAILURES: dict[str, tuple[dict[str, Any], str, str, bool]] = {
     "the program cannot be started": (
         {"fail": "start"},
         "run_training",
-        "given up after 10 tries: `_start_training_from_scratch` raised RuntimeError: the training does not start",
+        "given up after 3 tries: `_start_training_from_scratch` raised RuntimeError: the training does not start",
         False,
     ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from learning_loop_node.data_classes import ModelInformation
 from learning_loop_node.errors import StorageFullError
 from learning_loop_node.trainer.trainer_logic_generic import TrainerLogicGeneric
 from learning_loop_node.trainer.training_store import LastTrainingIO
@@ -155,6 +157,65 @@ async def test_what_went_wrong_on_the_way_stands_beside_the_finished_training(lo
         finished = await becomes(loop, number, "finished")
     assert (finished["model"]["version"], finished["error"]) == ("1.0", None)
     assert finished["notice"].startswith("run_training: the best model so far is used; given up after 3 tries: ")
+
+
+class ReturningNothing(MockTrainer):
+    async def _detect(self, model_information: ModelInformation, images: list[str], model_folder: str) -> Any:
+        return []
+
+
+class ReturningDicts(MockTrainer):
+    async def _detect(self, model_information: ModelInformation, images: list[str], model_folder: str) -> Any:
+        return {image: [] for image in images}
+
+
+class CountingWrongly(MockTrainer):
+    def _get_new_best_training_state(self) -> Any:
+        return {"confusion_matrix": {}}
+
+
+class Mistaken(MockTrainer):
+    async def _resume(self) -> None:
+        raise AttributeError("nope")
+
+    _start_training_from_scratch = _resume
+
+
+@pytest.mark.parametrize(
+    ("logic", "notice"),
+    [
+        pytest.param(
+            ReturningNothing(),
+            "detections: `_detect` returned 0 Detections for 5 images, which counts as nothing found in any of them; "
+            "if that is so, let it return one for each image, with nothing in it",
+            id="nothing detected",
+        ),
+        pytest.param(
+            CountingWrongly(),
+            "sync_confusion_matrix: the best model so far is used; `_get_new_best_training_state` returned a dict; it "
+            "should be a TrainingStateData, or None",
+            id="no counts",
+        ),
+        pytest.param(
+            ReturningDicts(),
+            "detecting: `_detect` returned a dict; it should be a list of Detections",
+            id="detections of a wrong type",
+        ),
+    ],
+)
+async def test_what_hooks_return_is_told_with_the_model(
+    logic: MockTrainer, notice: str, loop: RunningLoop, tmp_path: Path
+):
+    async with trainer_of(loop, tmp_path, logic):
+        finished = await becomes(loop, await train(loop), "finished")
+    assert (finished["model"]["version"], finished["notice"]) == ("1.0", notice)
+
+
+async def test_a_mistake_that_comes_again_and_again_ends_a_training_soon(loop: RunningLoop, tmp_path: Path):
+    async with trainer_of(loop, tmp_path, Mistaken()):
+        failed = await becomes(loop, await train(loop), "failed")
+    text = r"run_training: given up after 3 tries: `_resume` raised AttributeError: nope \(.*, line \d+\)"
+    assert re.fullmatch(text, failed["error"])
 
 
 async def test_stopped_and_aborted(loop: RunningLoop, tmp_path: Path):

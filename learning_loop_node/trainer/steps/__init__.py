@@ -6,6 +6,8 @@ from ...enums import TrainerState as State
 from .clean_up import clean_up
 from .step import LastStep, Step
 
+UPLOAD_MODEL = "upload_model"
+
 STEPS: tuple[Step | LastStep, ...] = (
     Step(
         name="prepare",
@@ -37,7 +39,7 @@ STEPS: tuple[Step | LastStep, ...] = (
         action=lambda logic: logic._sync_training(),
     ),
     Step(
-        name="upload_model",
+        name=UPLOAD_MODEL,
         before=State.ConfusionMatrixSynced,
         during=State.TrainModelUploading,
         after=State.TrainModelUploaded,
@@ -60,11 +62,11 @@ STEPS: tuple[Step | LastStep, ...] = (
     LastStep(before=State.ReadyForCleanup, action=clean_up),
 )
 
-KEEPING_A_MODEL = ("sync_confusion_matrix", "upload_model")
+KEEPING_A_MODEL = ("sync_confusion_matrix", UPLOAD_MODEL)
 """Steps at which there is a model that the loop does not have yet."""
 
-LEAVING_A_MODEL = ("run_training",)
-"""Steps that may have made a model before they failed; then it is used."""
+LEAVING_A_MODEL = ("run_training", "sync_confusion_matrix")
+"""Steps that may have made a model before they failed, or at which there is one; then it is used."""
 
 
 def step_at(state: str) -> Step | LastStep:

@@ -11,11 +11,15 @@ from ...data_classes import Detections, ModelInformation
 from ...data_classes.model_information import FILE_NAME
 from ...errors import CriticalError, DownloadError
 from ...runtime.threads import io_bound
+from ..hook_results import checked_detections
 
 if TYPE_CHECKING:
     from ..trainer_logic import TrainerLogic
 
 logger = logging.getLogger(__name__)
+
+DETECTIONS = "detections"
+"""Under this key the loop is told, and people are, if the model does not seem to detect."""
 
 STATES = ("inbox", "annotate", "review", "complete")
 
@@ -28,18 +32,31 @@ async def detect_in_portions(logic: TrainerLogic) -> None:
         raise CriticalError("there is no model to detect with: the loop did not say its id")
     logic._detection_progress = 0.0
     information = await _download_model(logic, model_uuid)
-    portions = await io_bound(progress.load_detection_plan, model_uuid)
-    if portions is None:
-        portions = await _plan(logic, model_uuid)
-    images_folder = Path(training.images_folder)
-    for index, portion in enumerate(portions):
-        if not await io_bound(progress.detections_exist, index):
-            images = await io_bound(_files_of, portion, images_folder)
-            found = await logic._detect(information, images, str(information.model_root_path)) if images else []
-            await io_bound(progress.save_detections, _with_empty_ones(found, images), index)
-        logic._detection_progress = (index + 1) / len(portions)
-    await io_bound(shutil.rmtree, str(information.model_root_path), ignore_errors=True)
-    logic._detection_progress = None
+    asked_count = found_count = 0
+    try:
+        portions = await io_bound(progress.load_detection_plan, model_uuid)
+        if portions is None:
+            portions = await _plan(logic, model_uuid)
+        for index, portion in enumerate(portions):
+            if not await io_bound(progress.detections_exist, index):
+                images = await io_bound(_files_of, portion, Path(training.images_folder))
+                found = await _detect(logic, information, images) if images else []
+                asked_count, found_count = asked_count + len(images), found_count + len(found)
+                await io_bound(progress.save_detections, _with_empty_ones(found, images), index)
+            logic._detection_progress = (index + 1) / len(portions)
+    finally:
+        await io_bound(shutil.rmtree, str(information.model_root_path), ignore_errors=True)
+        logic._detection_progress = None
+    if asked_count and not found_count:
+        logic.errors.set(
+            DETECTIONS,
+            f"`_detect` returned 0 Detections for {asked_count} images, which counts as nothing found in any of them; "
+            "if that is so, let it return one for each image, with nothing in it",
+        )
+
+
+async def _detect(logic: TrainerLogic, information: ModelInformation, images: list[str]) -> list[Detections]:
+    return checked_detections(await logic._detect(information, images, str(information.model_root_path)), images)
 
 
 async def _download_model(logic: TrainerLogic, model_uuid: str) -> ModelInformation:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...data_classes import TrainingOut
 from ...data_classes.codec import to_dict
+from ..hook_results import checked_state
 
 if TYPE_CHECKING:
     from ..trainer_logic_generic import TrainerLogicGeneric
@@ -19,7 +20,7 @@ TIMEOUT_S = 60.0
 
 async def sync_metrics(logic: TrainerLogicGeneric) -> None:
     """Does nothing if there is no better model than the loop knows of."""
-    state = logic._get_new_best_training_state()
+    state = checked_state(logic._get_new_best_training_state())
     if state is None:
         return
     training, node = logic.training, logic.node

@@ -12,6 +12,7 @@ from ...data_classes.codec import to_json
 from ...data_classes.model_information import FILE_NAME
 from ...errors import CriticalError, StorageFullError
 from ...runtime.threads import io_bound
+from ..hook_results import checked_metadata
 from .download_model import BASE_MODEL_FILE
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _are_new(files: Iterable[Path], training_folder: Path) -> bool:
 
 def write_model_json(logic: TrainerLogicGeneric) -> str:
     """Categories in the order of the training, and what the logic adds; the loop completes the rest."""
-    content = {"categories": logic.training.categories} | logic._get_model_metadata()
+    content = {"categories": logic.training.categories} | checked_metadata(logic._get_model_metadata())
     file = logic.training.training_folder_path / UPLOAD_FOLDER / FILE_NAME
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

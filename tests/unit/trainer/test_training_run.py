@@ -35,6 +35,7 @@ from tests.trainers import make_trainer
 
 PREPARE = ("prepare", TrainerState.DataDownloading, TrainerState.DataDownloaded)
 TRAIN = ("run_training", TrainerState.TrainingRunning, TrainerState.TrainingFinished)
+COUNT = ("sync_confusion_matrix", TrainerState.ConfusionMatrixSyncing, TrainerState.ConfusionMatrixSynced)
 PLACE = ("zauberzeug", "demo")
 CONFIG: dict[str, Any] = {"categories": [], "hyperparameters": {}, "training_number": 1, "model_variant": "small"}
 
@@ -106,7 +107,9 @@ async def test_a_disk_that_is_full_counts_as_a_failure_of_the_step(logic: Traine
         pytest.param(NotFoundError("no such project"), 3, id="not there"),
         pytest.param(LoopRefusedError("no", status=422), 3, id="refused"),
         pytest.param(InsufficientMemoryError("no memory"), 10, id="no memory"),
-        pytest.param(KeyError("set"), 10, id="of the user"),
+        pytest.param(MemoryError("no memory"), 10, id="no memory of the user"),
+        pytest.param(RuntimeError("CUDA out of memory"), 10, id="no memory of a library"),
+        pytest.param(ConnectionError("no network"), 10, id="the network of the user"),
         pytest.param(LoopRefusedError("log in", status=401), None, id="no login"),
         pytest.param(LoopRefusedError("no right", status=403), None, id="no right"),
         pytest.param(LoopRefusedError("busy", status=503), None, id="the loop fails"),
@@ -203,6 +206,33 @@ def make_model(logic: TrainerLogicGeneric) -> None:
     (folder / "epoch.json").write_text('{"epoch": 1, "model": "model_1.weights"}')
 
 
+@pytest.mark.parametrize(
+    ("texts", "step", "expected"),
+    [
+        pytest.param("aaa", PREPARE, "given up after 3 tries: ValueError a", id="the same"),
+        pytest.param("aabaabaab", PREPARE, "try 9 of 10 failed: ValueError b", id="now this, now that"),
+        pytest.param("aabaabaabb", PREPARE, "given up after 10 tries: ValueError b", id="too often all the same"),
+        pytest.param("aaa", COUNT, "the best model so far is used; given up after 3 tries: ValueError a", id="metrics"),
+        pytest.param("aaaa", ("upload_model", *COUNT[1:]), "ValueError a", id="a model is not given up"),
+    ],
+)
+async def test_a_mistake_of_the_user_does_not_heal(
+    texts: str, step: tuple[str, TrainerState, TrainerState], expected: str, logic: TrainerLogicGeneric
+):
+    make_model(logic)
+    for text in texts:
+
+        async def fail(text: str = text) -> None:
+            raise ValueError(f"ValueError {text}")
+
+        await logic._perform_state(*step, fail)
+    assert logic.errors.errors == {step[0]: expected}
+    is_over = "given up" in expected
+    assert logic.training.training_state == (
+        "initialized" if not is_over else "ready_for_cleanup" if step == PREPARE else "confusion_matrix_synced"
+    )
+
+
 @pytest.mark.parametrize("key", ["sync_confusion_matrix", "upload_model"])
 def test_a_finished_model_is_not_given_up(key: str):
     assert most_tries(KeyError("path"), key) is None
@@ -222,8 +252,12 @@ async def test_progress(progress: Any, expected: float | None, tmp_path: Path):
     assert logic.general_progress is None
     logic._init_new_training(Context(organization="zauberzeug", project="demo"), CONFIG)
     logic.training.training_state = "running"
-    assert logic.generate_status_for_loop("id", "name").progress == expected
+    status = logic.generate_status_for_loop("id", "name")
+    assert status.progress == expected
+    said = "`training_progress` returned a str; it should be a number from 0 to 1, or None"
+    assert status.errors == ({"progress": said} if progress == "half" else {})
     logic.training.training_state = "data_downloading"
+    assert logic.generate_status_for_loop("id", "name").errors == {}
     assert logic.general_progress == 0.0
 
 
