@@ -63,6 +63,8 @@ def gist_of(lines: Sequence[str]) -> str:
     'no such layer'
     >>> gist_of(["it raised:", "Traceback (most recent call last):", "  File a", "ValueError: no such layer"])
     'it raised: ValueError: no such layer'
+    >>> gist_of(["check raised ValueError: no (a.py, line 3)", "Traceback (most recent call last):", "ValueError: no"])
+    'check raised ValueError: no (a.py, line 3)'
     """
     told = [line.strip() for line in lines if line.strip()] or [""]
     start = next((place for place, line in enumerate(told) if line.startswith("Traceback (most recent")), None)
@@ -70,7 +72,9 @@ def gist_of(lines: Sequence[str]) -> str:
         return told[0]
     flush = [line for line in lines if line and not line[0].isspace() and not line.startswith("Traceback (most recent")]
     raised = flush[-1] if flush else told[-1]
-    return f"{told[0]} {raised}" if start > 0 and raised != told[0] else raised
+    if start == 0:
+        return raised
+    return told[0] if raised in told[0] else f"{told[0]} {raised}"
 
 
 @about_a_project()
