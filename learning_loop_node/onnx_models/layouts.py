@@ -375,7 +375,7 @@ def _are_shares(scores: Array) -> bool:
 
 def _misfit(trial: Trial) -> str:
     count = trial.categories
-    categories = f"the {count} categories of model.json" if count != 1 else "the one category of model.json"
+    categories = f"the {count} categories that are given" if count != 1 else "the one category that is given"
     text = f"the outputs {_told(trial)} do not fit {categories}"
     if guesses := _guesses(trial):
         return f"{text}: there would be {guesses}; correct the categories or set onnx.layout in model.json"
