@@ -146,7 +146,7 @@ async def test_a_base_model_in_other_formats_ends_the_training_at_once(
     async with trainer_of(loop, tmp_path):
         failed = await becomes(loop, await train(loop, base_model="1.0"), "failed")
     assert failed["errors"]["download_model"] == (
-        f"the base model 1.0 has {text}; this trainer needs mocked: train without a base model (--base-model), or "
+        f"the base model 1.0 has {text}; this trainer needs mocked: train without a base model, or "
         "choose one that has mocked"
     )
 

@@ -66,7 +66,7 @@ async def _check_format(logic: TrainerLogicGeneric, error: DownloadError) -> Non
             formats = f"the format{'s' if len(model.formats) > 1 else ''} {', '.join(model.formats)}"
             raise CriticalError(
                 f"the base model {model.version or model.id} has {formats}; this trainer needs {logic.model_format}: "
-                f"train without a base model (--base-model), or choose one that has {logic.model_format}"
+                f"train without a base model, or choose one that has {logic.model_format}"
             ) from error
 
 
