@@ -53,10 +53,15 @@ def score_model(archive: Path, shots: Sequence[Shot], categories: Sequence[Categ
     """Open the model in this zip, as the loop hands it out, and compare what it finds with what is there."""
     with TemporaryDirectory(prefix="learning-loop-score-") as folder:
         unpack(archive, Path(folder))
-        model = OnnxModel.open(Path(folder), categories)
-        images = [shot.scene.pixels for shot in shots]
-        found = [_found(one, categories) for one in model.predict(images, LEAST_CONFIDENCE)]
-        seen = model.run(images)
+        return score_folder(Path(folder), shots, categories)
+
+
+def score_folder(folder: Path, shots: Sequence[Shot], categories: Sequence[Category]) -> Score:
+    """The same for a model that lies in a folder."""
+    model = OnnxModel.open(folder, categories)
+    images = [shot.scene.pixels for shot in shots]
+    found = [_found(one, categories) for one in model.predict(images, LEAST_CONFIDENCE)]
+    seen = model.run(images)
     truths = [_truth(shot, categories) for shot in shots]
     told = evaluate(truths, found, len(categories), confidence=model.conf_threshold)
     comparison = Comparison(truths, found, len(categories))
