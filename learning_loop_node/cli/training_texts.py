@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..enums import TrainerState, TrainingState
+from ..enums.trainer import ODDITIES
 
 if TYPE_CHECKING:
     from ..client.trainings import TrainingEntry, TrainingMetric
@@ -59,13 +60,14 @@ def phase_of(entry: TrainingEntry) -> tuple[str, bool]:
 def tries_again(entry: TrainingEntry) -> bool:
     """Whether its trainer tells of a failure after which it tries again.
 
-    It also tells of what went wrong in an earlier step although it could go on, and of what it has given up.
+    It also tells of what is odd, of what went wrong in an earlier step although it could go on, and of what it has
+    given up.
     """
     if entry.trainer_state == TrainerState.ReadyForCleanup:
         return False
     name, is_done = phase_of(entry)
     step = list(PHASES).index(name) + is_done if name in PHASES else 0
-    return any(key not in STEPS or STEPS.index(key) >= step for key in entry.errors)
+    return any(key not in STEPS or STEPS.index(key) >= step for key in entry.errors if key not in ODDITIES)
 
 
 def state_text(entry: TrainingEntry) -> str:

@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+ODDITIES = ("categories", "counts", "detections", "progress")
+"""Keys of errors by which a trainer tells of what is odd, and no reason to try anything again."""
+
 
 class TrainerState(StrEnum):
     """Where a training stands. A name in -ing is at work; the name after it is where that work ended."""

@@ -182,6 +182,11 @@ async def test_categories_that_were_not_chosen_neither_come_nor_are_counted(tmp_
         await loop.until_state("running")
         boxes = [image["box_annotations"] for image in trainer.logic.training.image_data]
         assert [[box["category_id"] for box in entries] for entries in boxes] == [["c-1"]] * 4
+        await loop.until_state("detecting")
+        assert loop.errors["counts"] == (
+            "counts of categories that the training does not have are left out: c-9; count by the ids of "
+            "`training.categories`"
+        )
         await loop.until_idle()
     assert len(loop.metrics) > 1
     assert all(told["confusion_matrix"].keys() == {"c-1"} for told in loop.metrics)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...enums import TrainerState, TrainingState
+from ...enums.trainer import ODDITIES
 from ...errors import DeadlineError, NodeError, UnavailableError
 from ..nodes import ConnectedNode, NodeKind
 from ..storage import trainings
@@ -84,7 +85,7 @@ class Offers:
         if work is not None:
             is_here = work.project.id == project.id
             occupation = f"training {work.number}" if is_here else "a training of another project"
-            if work.errors:
+            if work.errors.keys() - ODDITIES:
                 occupation += ", which tells of an error"
         return Candidate(node=node, occupation=occupation, pause_s=until - self._works.clock.now())
 

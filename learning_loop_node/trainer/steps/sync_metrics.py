@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 60.0
+COUNTS = "counts"
+"""Error key of counts that are left out, which is no reason not to go on."""
+
+TOLD = 5
 
 
 async def sync_metrics(logic: TrainerLogicGeneric) -> None:
@@ -42,9 +46,15 @@ async def sync_metrics(logic: TrainerLogicGeneric) -> None:
 
 
 def _of_this_training(logic: TrainerLogicGeneric, counts: Mapping[str, Any]) -> dict[str, Any]:
-    """Without those of other categories, which the loop did not ask for; the log says so once."""
+    """Without those of other categories, which the loop did not ask for; the log says so once, the errors as long."""
     own = {category.id for category in logic.training.categories}
     others = [category_id for category_id in counts if own and category_id not in own]
-    if others and logic._metrics_trouble.is_news(f"{logic.training.id} {others}"):
-        logger.warning("counts of categories that the training does not have are left out: %s", ", ".join(others))
+    if others:
+        told = ", ".join(map(str, others[:TOLD])) + (" …" if len(others) > TOLD else "")
+        text = f"counts of categories that the training does not have are left out: {told}"
+        logic.errors.set(COUNTS, f"{text}; count by the ids of `training.categories`")
+        if logic._metrics_trouble.is_news(f"{logic.training.id} {others}"):
+            logger.warning(text)
+    else:
+        logic.errors.reset(COUNTS)
     return {category_id: entry for category_id, entry in counts.items() if category_id not in others}

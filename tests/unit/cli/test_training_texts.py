@@ -59,6 +59,12 @@ def test_every_state_of_a_trainer_at_work_has_its_phase():
             "running: about to try again",
             id="after an error",
         ),
+        pytest.param(
+            {"trainer_state": "data_downloaded", "errors": {"categories": "no eye"}},
+            "getting images",
+            "running: done with getting images",
+            id="something is odd",
+        ),
         pytest.param({"state": "failed", "trainer_state": "running"}, "training", "failed", id="over"),
         pytest.param(
             {"trainer_state": "detecting", "trainer": TrainerOfTraining(id="t")},

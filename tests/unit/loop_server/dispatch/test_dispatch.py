@@ -333,6 +333,7 @@ async def test_who_waits_for_a_trainer_hears_that_its_training_is_in_trouble(pla
     node = place.connect()
     await place.started(node)
     row = await place.queue()
+    await place.say(node, "running", errors={"categories": "no annotation of eye"})
     assert place.dispatch.offers.waiting_for(row, place.project) == "trainer A is busy with training 1"
     await place.say(node, "running", errors={"detecting": "no room"})
     told = place.dispatch.offers.waiting_for(row, place.project)
