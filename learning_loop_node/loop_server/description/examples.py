@@ -28,6 +28,7 @@ EXAMPLES: dict[str, Any] = {
         "category_name": "leaf",
         "epsilon": 1.5,
     },
+    "annotation_tools_log_out": {"page": "left"},
     "detections_receive": [{"image_id": _IMAGE, "box_detections": [_FOUND]}],
     "novelty_set": {_IMAGE: 0.73},
     "trainings_add": {

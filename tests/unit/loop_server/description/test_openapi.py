@@ -108,7 +108,6 @@ GROWING = {
     "detectors_report",
     "generator_generate",
     "novelty_set",
-    "annotation_tools_input",
     "trainings_keep_log",
     "conversions_report",
 }
