@@ -25,6 +25,7 @@ from ..errors import (
 from ..node.node import Node
 from ..runtime.deadline import TookTooLong, within
 from ..runtime.periodic import Periodic
+from ..runtime.raised import sentence_of
 from ..runtime.services import Service
 from ..settings import Settings
 from .annotator_logic import AnnotatorLogic
@@ -38,6 +39,7 @@ STATUS_ANSWER_S = 10.0
 ANNOTATION_ANSWER_S = 30.0
 IDLE_CHECK_S = 60.0
 CONNECTION_CHECK_S = 0.5
+FEWEST_CORNERS = 3
 STATUS_ERROR = "tool"
 """Under this key the status has what went wrong with the last input."""
 
@@ -195,11 +197,11 @@ class AnnotatorNode(Node):
             raise failure from error
 
     def _failure(self, error: Exception) -> NodeError:
-        """What the tool raised, as an error that may be told to the person: ours as it is, any other with its name."""
+        """What the tool raised, as an error that may be told to the person: ours as they are, others with their line."""
         if isinstance(error, NodeError):
             return error
         self.log.error("the tool %s failed", self.name, exc_info=error)
-        return ToolFailedError(f"the tool {self.name} failed: {type(error).__name__}: {error}")
+        return ToolFailedError(f"the tool {self.name} failed: {sentence_of(error)}")
 
     async def _store(self, context: Context, annotation: SegmentationAnnotation) -> None:
         """Let the loop store an annotation, which may be told twice: its id says that it is the same."""
@@ -216,7 +218,10 @@ class AnnotatorNode(Node):
                     raise
                 await clock.sleep(CONNECTION_CHECK_S)
         if isinstance(answer, dict) and answer.get("success") is False:
-            raise LoopRefusedError(f"the loop does not store the annotation: {answer.get('error_msg') or 'no reason'}")
+            reason = answer.get("error_msg") or "no reason"
+            if (count := len(annotation.shape.points)) < FEWEST_CORNERS:
+                reason = f"its outline has {count} corner{'s' * (count != 1)}, and needs at least {FEWEST_CORNERS}"
+            raise LoopRefusedError(f"the loop does not store the annotation: {reason}")
 
     async def _forget_idle(self) -> None:
         for frontend_id in self.histories.idle():

@@ -155,6 +155,17 @@ async def test_unless_it_says_that_it_does_not_store_it(node):
     assert node.histories["ada"] == {"seen": ["finish"]}
 
 
+@pytest.mark.parametrize(
+    ("corners", "text"), [([], "has 0 corners, and needs at least 3$"), ([HERE], "has 1 corner, and needs at least 3$")]
+)
+async def test_an_outline_with_too_few_corners_is_named(node, corners, text):
+    node.connection.answers = [{"success": False, "error_msg": "argument 3: shape.points must have at least 3 items"}]
+    points = [Point(**corner) for corner in corners]
+    annotation = SegmentationAnnotation(id="x", shape=Shape(points=points), image_id="image", category_id="c")
+    with pytest.raises(LoopRefusedError, match=f"does not store the annotation: its outline {text}"):
+        await node._store(Context(organization="zauberzeug", project="demo"), annotation)
+
+
 async def test_an_annotation_outlives_a_lost_connection(node):
     node.loop_http.clock = ManualClock()
     node.connection.answers = [LoopUnreachableError("lost"), LoopUnreachableError("not yet"), {"success": True}]
@@ -173,7 +184,11 @@ async def test_but_not_for_ever(node):
 @pytest.mark.parametrize(
     ("event_type", "error", "text"),
     [
-        ("raise", ToolFailedError, "the tool scissors failed: ValueError: this tool knows no such button"),
+        (
+            "raise",
+            ToolFailedError,
+            r"failed: ValueError: this tool knows no such button \(test_annotator_node.py, line \d+\)$",
+        ),
         ("refuse", InvalidRequestError, "event_type: this tool knows the left button only"),
         ("nothing", ToolFailedError, "must return a ToolOutput with svg, not NoneType"),
         ("hang", ToolTimedOutError, r"gave no answer within 0.05 s \(ANNOTATION_TOOL_HANG_S"),
