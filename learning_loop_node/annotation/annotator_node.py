@@ -197,7 +197,7 @@ class AnnotatorNode(Node):
             raise failure from error
 
     def _failure(self, error: Exception) -> NodeError:
-        """What the tool raised, as an error that may be told to the person: ours as they are, others with their line."""
+        """What the tool raised, as an error that may be told to the person: ours as it is, others with the line."""
         if isinstance(error, NodeError):
             return error
         self.log.error("the tool %s failed", self.name, exc_info=error)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import socketio
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from ..api.access import Origins
 from ..api.asgi import SocketIoBeside
@@ -28,7 +28,7 @@ from ..client.connection import ConnectionState, LoopConnection
 from ..client.http import LoopHttp
 from ..client.loop import LoopClient
 from ..data_classes import Context, NodeStatus
-from ..errors import NodeError
+from ..errors import NodeError, SettingError
 from ..logs import NODE_LOGGER, configure_logging
 from ..runtime.allocator import keep_freed_memory
 from ..runtime.metrics import Metrics
@@ -126,6 +126,7 @@ class Node(FastAPI):
         self.connected_clients: list[str] = []
         self.termination = Termination(before_stop=self._disconnect_clients)
         self._given_uuid = uuid
+        self._wrong_setting: SettingError | None = None  # because of which it does not start
         self._context: Context | None = None  # of nodes that work for one project
         self._communicators: list[LoopCommunicator] = []
         self._run_by_hand = AsyncExitStack()
@@ -304,8 +305,12 @@ class Node(FastAPI):
                 stack.push_async_callback(self._close_old_parts)
                 stack.push_async_callback(self.sio.shutdown)
                 await stack.enter_async_context(self.loop_http)
-                await self._open(stack)
-                await self.on_startup()
+                try:
+                    await self._open(stack)
+                    await self.on_startup()
+                except SettingError as error:
+                    self._wrong_setting = error
+                    raise
                 async with supervise(self.services(), on_crash=lambda: self.termination.end(1)):
                     yield
                 await self._before_close()
@@ -340,4 +345,10 @@ class Node(FastAPI):
         await release_poll(self.sio, sid)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._application(scope, receive, send)
+        async def say_plainly(message: Message) -> None:
+            """What the operator has to change is one sentence, which needs no traceback."""
+            if message["type"] == "lifespan.startup.failed" and self._wrong_setting is not None:
+                message = {**message, "message": str(self._wrong_setting)}
+            await send(message)
+
+        await self._application(scope, receive, say_plainly if scope["type"] == "lifespan" else send)
