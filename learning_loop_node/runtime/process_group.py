@@ -70,6 +70,13 @@ def noted_group(file: Path) -> ProcessGroup | None:
     return ProcessGroup(process_id) if is_the_same else None
 
 
+def marked_groups(variable: str, value: str) -> list[ProcessGroup]:
+    """The groups of programs that were started with this in their environment, also without the one that led them."""
+    mark, own = os.fsencode(f"{variable}={value}"), os.getpgrp()
+    found = {group for entry, group in _running() if group != own and mark in _environment_of(entry).split(b"\0")}
+    return [ProcessGroup(group) for group in sorted(found)]
+
+
 def _birth_of(process_id: int) -> str | None:
     """When a process was started: the boot, and the ticks since; None if there is no such process."""
     fields = _fields_of(PROC / str(process_id) / "stat")
@@ -81,11 +88,24 @@ def _birth_of(process_id: int) -> str | None:
 
 
 def _groups_that_run() -> Iterator[int]:
+    return (group for _, group in _running())
+
+
+def _running() -> Iterator[tuple[str, int]]:
+    """The id of each process that runs, and that of its group."""
     for entry in os.listdir(PROC):  # noqa: PTH208 (a third of the time)
         if entry.isdecimal():
             fields = _fields_of(PROC / entry / "stat")
             if fields is not None and fields[0] not in ("Z", "X"):
-                yield int(fields[2])
+                yield entry, int(fields[2])
+
+
+def _environment_of(process_id: str) -> bytes:
+    """Empty for processes of others."""
+    try:
+        return (PROC / process_id / "environ").read_bytes()
+    except OSError:
+        return b""
 
 
 def _fields_of(file: Path) -> list[str] | None:

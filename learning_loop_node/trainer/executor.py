@@ -11,11 +11,14 @@ from pathlib import Path
 
 from ..errors import ChildFailedError, ProgramMissingError
 from ..runtime.command import GRACE_S, Command, environment_with
-from ..runtime.process_group import ProcessGroup, note_leader, noted_group
+from ..runtime.process_group import ProcessGroup, marked_groups, note_leader, noted_group
 from ..runtime.threads import io_bound
 from .training_slot import SLOT_OF_TRAINING
 
 logger = logging.getLogger(__name__)
+
+MARK = "LEARNING_LOOP_TRAINING"
+"""A variable that each program finds in its environment. By its value we find those of which we could not take note."""
 
 LEFT_OVER_GRACE_S = 2.0
 """So long may what a program has started go on after it."""
@@ -56,7 +59,7 @@ class Executor:
             "training",
             arguments,
             log_file=Path(self.log_file_path),
-            environment=environment_with(env),
+            environment=environment_with(env) | {MARK: str(self._note.absolute())},
             folder=Path(self.path),
         )
         self._began_at_bytes = await io_bound(_size_bytes, Path(self.log_file_path))
@@ -105,8 +108,11 @@ class Executor:
 
     async def end_left_over(self) -> None:
         """End what an earlier process of ours has left running here."""
-        group = await io_bound(noted_group, self._note)
-        if group is not None and not self.is_running():
+        if self.is_running():
+            return
+        noted = await io_bound(noted_group, self._note)
+        groups = [noted] if noted is not None else await io_bound(marked_groups, MARK, str(self._note.absolute()))
+        for group in groups:
             logger.warning("a training of before still runs in %s and is ended", self.path)
             await group.end(GRACE_S)
 

@@ -146,6 +146,21 @@ async def test_a_program_that_outlived_us_is_ended_before_the_next_one(executor:
     assert not runs(left_over)
 
 
+async def test_one_of_which_no_note_was_taken_is_ended_too(executor: Executor):
+    """The node was killed before it could, or the program has ended, but not what it has started."""
+    await executor.start(f'{sys.executable} -c "{WITH_CHILD.format("time.sleep(60)")}"')
+    await until(lambda: executor.get_log().endswith("\n"))
+    child, leader = int(executor.get_log()), executor._command.process_id if executor._command else None
+    assert leader is not None
+    os.kill(leader, signal.SIGKILL)
+    await until(lambda: not runs(leader))
+    assert runs(child)
+    await Executor(executor.path, "another.log").end_left_over()
+    assert runs(child)
+    await Executor(executor.path).end_left_over()
+    assert not runs(child)
+
+
 @pytest.mark.parametrize(
     "note",
     [
