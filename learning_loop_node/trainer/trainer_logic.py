@@ -135,6 +135,7 @@ class TrainerLogic(TrainerLogicGeneric):
             await self._executor.stop_and_wait()
 
     async def _clear_training(self) -> None:
+        self._stop_requested = False
         if self._executor is not None:
             await self._executor.stop_and_wait(ABORT_GRACE_S)
         await self._end_left_over()

@@ -40,15 +40,16 @@ async def train_by_command(logic: TrainerLogic) -> None:
 
     `CriticalError` if another try would begin anew, instead of going on, while there is a model.
     """
-    logic._stop_requested = False
     error: NodeError | None = None
-    await io_bound(mark_try, logic.training.training_folder_path, logic._steps.try_name("run_training"))
     try:
-        await logic._begin_command()
+        await io_bound(mark_try, logic.training.training_folder_path, logic._steps.try_name("run_training"))
+        if not logic._stop_requested:  # for whoever looks, it runs already
+            await logic._begin_command()
         if logic._executor is None and logic._stop_requested:
             return
         error = await first_of(_wait_for_end(logic), _watch(logic))
     finally:
+        logic._stop_requested = False
         if logic._executor is not None:
             await logic._executor.stop_and_wait(CANCELLED_GRACE_S)
     if error is None:

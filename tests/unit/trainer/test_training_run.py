@@ -200,6 +200,18 @@ def test_what_a_check_raises_refuses_the_training(error: Exception, text: str, t
     assert not logic.training_active
 
 
+async def test_a_stop_that_comes_before_the_program_is_started_is_heard(tmp_path: Path):
+    """The training is shown as running for a moment before anything is done."""
+    logic = MockTrainer()
+    make_trainer(tmp_path, logic=logic)
+    logic._init_new_training(Context(organization="zauberzeug", project="demo"), CONFIG)
+    logic.training.training_state = "running"
+    await logic.stop()
+    await logic._train()
+    assert logic._executor is None
+    assert not logic._stop_requested
+
+
 def make_model(logic: TrainerLogicGeneric) -> None:
     folder = logic.training.training_folder_path
     (folder / "model_1.weights").write_text("weights")
