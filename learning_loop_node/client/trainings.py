@@ -91,8 +91,8 @@ class TrainingEntry:
 
     `trainer_state`, `progress` (of the present step, 0 to 1) and `errors` are what its trainer said last; `error` is
     why it failed. `waiting_for` says, while it is queued, why it is with no trainer; `notice` what went wrong on the
-    way although it goes on or has finished, or that its trainer is away: both are sentences for people. `confusion_matrix` has the
-    last counts (`tp`, `fp`, `fn`) by the ids of categories.
+    way although it goes on or has finished, or that its trainer is away: both are sentences for people.
+    `confusion_matrix` has the last counts (`tp`, `fp`, `fn`) by the ids of categories.
     """
 
     number: int

@@ -58,9 +58,7 @@ def suppress_per_class(
     return _suppress(boxes[order], order, classes[order], max_overlap, max_kept)
 
 
-def _suppress(
-    boxes: Array, order: Indices, classes: Array | None, max_overlap: float, max_kept: int | None
-) -> Indices:
+def _suppress(boxes: Array, order: Indices, classes: Array | None, max_overlap: float, max_kept: int | None) -> Indices:
     """What stays of boxes that are sorted, as the indices that `order` has for them.
 
     So many of the best boxes as fit into a block are compared with all that wait, at once; which of them stay is then

@@ -23,7 +23,6 @@ from tests.loop import P, RunningLoop, files_form, running_loop
 from tests.polling import until
 from tests.serving import served
 
-
 RAISED = ["convert of Capitals raised ValueError: no such layer (logic.py, line 18)", "its log ended with:\nTraceback"]
 
 
