@@ -75,7 +75,7 @@ def _draw_header(
     for column, title in enumerate(columns):
         left = GAP + column * width
         draw.text((left, 38), title, fill=INK, font=_font(20))
-        below = "held-out images" if column == 0 else f"mAP50 {scores[column - 1].map50:.3f}"
+        below = "held-out images on which they differ most" if column == 0 else f"mAP50 {scores[column - 1].map50:.3f}"
         draw.text((left, 62), below, fill=GREY, font=_font(13))
 
 
