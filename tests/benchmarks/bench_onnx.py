@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import statistics
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -61,7 +62,7 @@ def _more(turn: dict[str, list[float]]) -> float:
 async def _run(bench: Bench, folder: Path, batch: int) -> dict[str, list[float]]:
     pairs = 2 if bench.is_quick else PAIRS // batch
     process = await asyncio.create_subprocess_exec(
-        bench.servers.interpreter(Who.OURS),
+        sys.executable,  # which has the extra that this needs
         PROGRAMS / "onnx_backend.py",
         *(str(folder), str(batch), str(pairs)),
         env=clean_environment(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 
 from .figures import Figure, Goal, Who
 from .servers import PROGRAMS, clean_environment
@@ -32,7 +33,7 @@ async def measure(bench: Bench) -> list[Figure]:
 
 async def _run(bench: Bench, count: int) -> dict[str, float]:
     process = await asyncio.create_subprocess_exec(
-        bench.servers.interpreter(Who.OURS),
+        sys.executable,  # which has the extra that this needs
         PROGRAMS / "scenes.py",
         str(count),
         *map(str, DIFFICULTIES),
